@@ -1,0 +1,1 @@
+"""Data that ships with worldsim: checkpoints, scenes, shaders, keymaps, scripts."""

@@ -1,0 +1,1 @@
+"""The true block world, the Gymnasium environments, and their registration."""

@@ -1,0 +1,1 @@
+"""Entry points for makers; run as `python -m worldsim.tools.NAME`."""
