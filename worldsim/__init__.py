@@ -11,6 +11,7 @@ Importing the package is cheap: torch, pygame and moderngl load on first use.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def __getattr__(name: str) -> object:
 
 
 def _register_envs() -> None:
+    if find_spec("gymnasium") is None:  # a training machine may do without
+        return
     from worldsim.envs.registration import register_envs  # noqa: PLC0415
 
     register_envs()

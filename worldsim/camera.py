@@ -130,8 +130,7 @@ def plucker_rays(
     anchor_from_camera = anchor_from_world @ world_from_camera
     rays = pixel_rays(intrinsics, world_from_camera.device)
     rays = rays / rays.norm(dim=-1, keepdim=True)
-    direction = rearrange(anchor_from_camera[..., :3, :3], "... i j -> ... 1 1 i j")
-    direction = (direction @ rays[..., None])[..., 0]
+    direction = _rotate(anchor_from_camera[..., :3, :3], rays)
     origin = rearrange(anchor_from_camera[..., :3, 3], "... i -> ... 1 1 i") / RAY_SCALE_M
     moment = torch.linalg.cross(origin.expand_as(direction), direction)
     return torch.cat((direction, moment), dim=-1)
@@ -141,6 +140,14 @@ def _transform(
     b_from_a: Tensor,  # [..., 4, 4]
     points: Tensor,  # [..., H, W, 3]
 ) -> Tensor:  # [..., H, W, 3]
-    rotation = rearrange(b_from_a[..., :3, :3], "... i j -> ... 1 1 i j")
     translation = rearrange(b_from_a[..., :3, 3], "... i -> ... 1 1 i")
-    return (rotation @ points[..., None])[..., 0] + translation
+    return _rotate(b_from_a[..., :3, :3], points) + translation
+
+
+def _rotate(
+    rotation: Tensor,  # [..., 3, 3]
+    points: Tensor,  # [..., H, W, 3]
+) -> Tensor:  # [..., H, W, 3]
+    flat = rearrange(points, "... h w c -> ... (h w) c")
+    turned = flat @ rotation.transpose(-1, -2)
+    return rearrange(turned, "... (h w) c -> ... h w c", w=points.shape[-2])

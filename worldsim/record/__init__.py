@@ -1,1 +1,1 @@
-
+"""Episodes on disk: recording, scripts, rollouts, replay and contact sheets."""

@@ -1,0 +1,83 @@
+"""Drives the engine through the protocols of the suites; counts frames and times dreamed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import perf_counter
+from typing import Any, Protocol
+
+from worldsim.camera import Intrinsics
+from worldsim.types import Action, Clip, Observation, Pose, StepResult
+
+MEMORY_MODES = ("full", "recent", "random", "off")
+
+
+class StageTimes(Protocol):
+    def stages_ms(self) -> Mapping[str, Mapping[str, float]]: ...
+
+
+class Dream(Protocol):
+    """What the suites need of the engine (see `worldsim.engine.engine.WorldEngine`)."""
+
+    memory_mode: Any  # one of MEMORY_MODES
+
+    @property
+    def intrinsics(self) -> Intrinsics: ...
+
+    @property
+    def metrics(self) -> StageTimes: ...
+
+    def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation: ...
+
+    def step(self, action: Action, *, pose: Pose | None = None) -> StepResult: ...
+
+    def observe(self, action: Action, observation: Observation) -> object: ...
+
+    def snapshot(self) -> Any: ...
+
+    def restore(self, state: Any) -> object: ...
+
+
+class Dreamer:
+    """One engine, asked for whole stretches of frames.
+
+    Args:
+        on_frame: called once for every frame that the engine generated or was fed.
+        clock: seconds; injected for tests.
+    """
+
+    def __init__(
+        self,
+        engine: Dream,
+        *,
+        on_frame: Callable[[int], None] = lambda _count: None,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self.engine = engine
+        self.step_s: list[float] = []
+        self._on_frame = on_frame
+        self._clock = clock
+
+    def burn_in(self, clip: Clip, *, seed: int, memory: str = "full") -> None:
+        """Begin anew from real frames, with the memory in one of its modes."""
+        self.engine.memory_mode = memory
+        self.engine.reset(seed=seed, clip=clip)
+        self._on_frame(len(clip.observations))
+
+    def feed(self, actions: Sequence[Action], observations: Sequence[Observation]) -> None:
+        """Show the engine the real frames that follow on these actions."""
+        for action, observation in zip(actions, observations, strict=True):
+            self.engine.observe(action, observation)
+            self._on_frame(1)
+
+    def follow(self, steps: Iterable[tuple[Action, Pose]]) -> list[Observation]:
+        """Dream along a given camera path, one frame for each action and the pose it leads to."""
+        return [self.dream(action, pose) for action, pose in steps]
+
+    def dream(self, action: Action, pose: Pose | None = None) -> Observation:
+        """One dreamed frame; without `pose` the engine dreams where it gets to as well."""
+        begun = self._clock()
+        result = self.engine.step(action, pose=pose)
+        self.step_s.append(self._clock() - begun)
+        self._on_frame(1)
+        return result.observation

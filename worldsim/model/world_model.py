@@ -1,0 +1,162 @@
+"""The world model: RGB-D frames from noise, a reprojected hint, camera rays, action and context.
+
+Convolutional stages at high resolution surround a causal transformer at 1/16 (`Trunk`). The
+prediction is the clean picture, as a gated copy of the hint plus a residual: geometry moves the
+pixels, the network repairs and invents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from worldsim.camera import plucker_rays
+from worldsim.model.codec import make_codec
+from worldsim.model.conditioning import FrameConditioner, RayEncoder
+from worldsim.model.conv import Down, Stage, Up, channel_norm
+from worldsim.model.heads import PoseHead
+from worldsim.model.presets import ModelConfig
+from worldsim.model.trunk import Context, FrameKV, Trunk
+
+GATE_BIAS = 4.0  # sigmoid(4) = 0.98: an untrained model shows its hint
+
+
+@dataclass(frozen=True, slots=True)
+class FrameInputs:
+    """T frames to denoise. C, h, w: the codec's space (for pixels: 4, H, W)."""
+
+    noisy: Tensor  # [B, T, C, h, w] (1 - sigma) * clean + sigma * noise
+    sigma: Tensor  # [B, T] noise level in [0, 1]
+    action: Tensor  # [B, T, action_size] the action that led to the frame
+    anchor_from_camera: Tensor  # [B, T, 4, 4]
+    hint: Tensor  # [B, T, C, h, w], 0 where unknown
+    confidence: Tensor  # [B, T, 1, h, w] in [0, 1], 0 where unknown
+    time: Tensor  # [B or 1, T] positions on the trunk's time axis
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The clean picture, the trunk's tokens (for heads), and what a cache keeps."""
+
+    clean: Tensor  # [B, T, C, h, w] float32
+    tokens: Tensor  # [B, T, S, D]
+    kv: FrameKV
+
+
+class WorldModel(nn.Module):
+    """One network for every preset; sizes come from its configuration."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.codec = make_codec(config)
+        widths = (*config.stages, config.dim)
+        channels, patch_area = config.latent_channels, config.patch**2
+        self.conditioner = FrameConditioner(config.action_size, config.dim)
+        self.stem = nn.Conv2d((2 * channels + 1) * patch_area, widths[0], 3, padding=1)
+        self.stem_rays = RayEncoder(widths[0])
+        self.token_rays = RayEncoder(config.dim)
+        self.down_stages = _stages(config)
+        self.downs = nn.ModuleList(Down(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.trunk = Trunk(config)
+        self.ups = nn.ModuleList(Up(b, a) for a, b in zip(widths, widths[1:], strict=False))
+        self.up_stages = _stages(config)
+        self.out = nn.Conv2d(widths[0], (channels + 1) * patch_area, 3, padding=1)
+        self.recall_tokens = nn.Linear(channels * config.patch_of_token**2, config.dim)
+        self.pose_head = PoseHead(config)
+        _start_as_hint(self.out, channels)
+
+    def forward(self, frames: FrameInputs, context: Context | None = None) -> Prediction:
+        batch = frames.sigma.shape[0]
+        cond_BTD = self.conditioner(frames.sigma, frames.action)
+        cond = rearrange(cond_BTD, "b t d -> (b t) d")
+        x, skips = self._encode(frames, cond)
+        ray_BTSD = self._token_rays(frames.anchor_from_camera)
+        x_BTSD = rearrange(x, "(b t) d h w -> b t (h w) d", b=batch) + ray_BTSD
+        tokens, kv = self.trunk(x_BTSD, cond_BTD.unsqueeze(2) + ray_BTSD, frames.time, context)
+        out = self._decode(tokens, skips, cond)
+        return Prediction(compose(out, frames), tokens, kv)
+
+    def recall(
+        self,
+        latents: Tensor,  # [B, M, C, h, w] recalled frames
+        anchor_from_camera: Tensor,  # [B, M, 4, 4]
+        valid: Tensor,  # [B, M] bool
+    ) -> Context:
+        """Recalled frames as context tokens, placed by their rays relative to the anchor."""
+        side = self.config.patch_of_token
+        patches = rearrange(latents, "b m c (h p) (w q) -> b m (h w) (c p q)", p=side, q=side)
+        tokens = self.recall_tokens(patches.to(self.recall_tokens.weight.dtype))
+        tokens = tokens + self._token_rays(anchor_from_camera)
+        return self.trunk.project_recalled(F.layer_norm(tokens, tokens.shape[-1:]), valid)
+
+    def _encode(
+        self,
+        frames: FrameInputs,
+        cond: Tensor,  # [B*T, D]
+    ) -> tuple[Tensor, list[Tensor]]:  # [B*T, D, h, w] at token resolution, skips
+        dtype = self.stem.weight.dtype
+        stacked = torch.cat((frames.noisy, frames.hint, frames.confidence), dim=2)
+        x = rearrange(stacked, "b t c h w -> (b t) c h w").to(dtype)
+        x = F.pixel_unshuffle(x, self.config.patch).contiguous(memory_format=torch.channels_last)
+        x = self.stem(x) + self._stem_rays(frames.anchor_from_camera)
+        skips = []
+        for stage, down in zip(self.down_stages, self.downs, strict=True):
+            x = stage(x, cond)
+            skips.append(x)
+            x = down(x)
+        return x, skips
+
+    def _decode(
+        self,
+        tokens_BTSD: Tensor,
+        skips: list[Tensor],
+        cond: Tensor,  # [B*T, D]
+    ) -> Tensor:  # [B*T, C + 1, h, w]
+        height, _ = self.config.tokens_hw
+        x = rearrange(tokens_BTSD, "b t (h w) d -> (b t) d h w", h=height)
+        for i in reversed(range(len(skips))):
+            x = self.up_stages[i](self.ups[i](x) + skips[i], cond)
+        return F.pixel_shuffle(self.out(F.silu(channel_norm(x))), self.config.patch)
+
+    def _stem_rays(self, anchor_from_camera: Tensor) -> Tensor:  # [B*T, C, h/patch, w/patch]
+        rays = self._rays(anchor_from_camera, self.config.downscale * self.config.patch)
+        return rearrange(self.stem_rays(rays), "b t h w c -> (b t) c h w")
+
+    def _token_rays(self, anchor_from_camera: Tensor) -> Tensor:  # [B, T, S, D]
+        rays = self._rays(anchor_from_camera, self.config.token_stride)
+        return rearrange(self.token_rays(rays), "b t h w d -> b t (h w) d")
+
+    def _rays(self, anchor_from_camera: Tensor, stride: int) -> Tensor:  # [B, T, h, w, 6]
+        config = self.config
+        grid = config.intrinsics.resized(config.width // stride, config.height // stride)
+        world = torch.eye(4, device=anchor_from_camera.device)
+        return plucker_rays(anchor_from_camera, world, grid)
+
+
+def compose(
+    out: Tensor,  # [B*T, C + 1, h, w] residual and gate
+    frames: FrameInputs,
+) -> Tensor:  # [B, T, C, h, w] float32
+    """Gated hint plus residual."""
+    out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=frames.hint.shape[0])
+    residual, gate = out[:, :, :-1], out[:, :, -1:]
+    return torch.sigmoid(gate) * frames.hint + residual
+
+
+def _stages(config: ModelConfig) -> nn.ModuleList:
+    sizes = zip(config.stages, config.stage_blocks, strict=True)
+    return nn.ModuleList(Stage(channels, config.dim, blocks) for channels, blocks in sizes)
+
+
+def _start_as_hint(out: nn.Conv2d, channels: int) -> None:
+    nn.init.zeros_(out.weight)
+    assert out.bias is not None
+    with torch.no_grad():
+        gates = rearrange(out.bias, "(c p) -> c p", c=channels + 1)
+        gates.zero_()
+        gates[-1].fill_(GATE_BIAS)

@@ -1,0 +1,133 @@
+"""Where the player's input waits for the model thread; nothing put in is ever lost.
+
+Three rules: mouse motion is summed, a held button counts with its latest state, and a tap shorter
+than a tick is kept until a tick has seen it (pressed or activated).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from worldsim.errors import ActionError
+from worldsim.types import BUTTONS, MAX_TURN_DEG, Action
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """A camera motion in degrees: yaw right-positive, pitch down-positive."""
+
+    yaw_deg: float = 0.0
+    pitch_deg: float = 0.0
+
+    def __add__(self, other: Motion) -> Motion:
+        return Motion(self.yaw_deg + other.yaw_deg, self.pitch_deg + other.pitch_deg)
+
+    def __sub__(self, other: Motion) -> Motion:
+        return Motion(self.yaw_deg - other.yaw_deg, self.pitch_deg - other.pitch_deg)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One tick's action, and all the motion that actions have used up so far, this one included."""
+
+    action: Action
+    used: Motion
+
+
+class InputSource(Protocol):
+    """Where actions come from: a player's mailbox, a script, later a gamepad or an agent."""
+
+    def take(self) -> Taken | None:
+        """The next tick's action; None when there will be no more."""
+
+    def unused(self, used: Motion) -> Motion:
+        """The motion that came in beyond `used`: how far the view is ahead of a frame."""
+
+    def forget(self) -> None:
+        """Drop what is waiting: the world changed under the player's hands."""
+
+
+class Mailbox:
+    """The latest input, written by the display thread and taken by the model thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: set[str] = set()
+        self._tapped: set[str] = set()
+        self._arrived = Motion()
+        self._used = Motion()
+
+    def turn(self, yaw_deg: float, pitch_deg: float) -> None:
+        with self._lock:
+            self._arrived += Motion(yaw_deg, pitch_deg)
+
+    def press(self, button: str) -> None:
+        if button not in BUTTONS:
+            raise ActionError(f"a button among {list(BUTTONS)}", repr(button), "Correct its name.")
+        with self._lock:
+            self._held.add(button)
+            self._tapped.add(button)
+
+    def release(self, button: str) -> None:
+        with self._lock:
+            self._held.discard(button)
+
+    def release_all(self) -> None:
+        """Let go of every button, taps included: the window lost the keyboard, or play paused."""
+        with self._lock:
+            self._held.clear()
+            self._tapped.clear()
+
+    def take(self) -> Taken:
+        """This tick's action. Motion beyond what one tick may turn waits for the next."""
+        with self._lock:
+            buttons = dict.fromkeys(self._held | self._tapped, True)
+            self._tapped.clear()
+            waiting = self._arrived - self._used
+            step = Motion(_clipped(waiting.yaw_deg), _clipped(waiting.pitch_deg))
+            self._used += step
+            return Taken(
+                Action(**buttons, yaw_deg=step.yaw_deg, pitch_deg=step.pitch_deg), self._used
+            )
+
+    def unused(self, used: Motion) -> Motion:
+        with self._lock:
+            return self._arrived - used
+
+    def forget(self) -> None:
+        with self._lock:
+            self._tapped.clear()
+            self._used = self._arrived
+
+
+class ScriptedInput:
+    """A list of actions as a player; starts again at its end until `ticks` actions are out."""
+
+    def __init__(self, actions: Sequence[Action], ticks: int) -> None:
+        if not actions:
+            raise ActionError("a script of one action or more", "none", "Use another script.")
+        self._actions = actions
+        self._ticks = ticks
+        self._next = 0
+        self._used = Motion()
+
+    def take(self) -> Taken | None:
+        if self._next >= self._ticks:
+            return None
+        action = self._actions[self._next % len(self._actions)]
+        self._next += 1
+        self._used += Motion(action.yaw_deg, action.pitch_deg)
+        return Taken(action, self._used)
+
+    def unused(self, used: Motion) -> Motion:
+        return self._used - used
+
+    def forget(self) -> None:
+        return
+
+
+def _clipped(degrees: float) -> float:
+    return min(max(degrees, -MAX_TURN_DEG), MAX_TURN_DEG)

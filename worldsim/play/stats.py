@@ -1,0 +1,88 @@
+"""Tick times and rates over ring buffers, and what the process costs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Milliseconds."""
+
+    p50: float = 0.0
+    p95: float = 0.0
+    p99: float = 0.0
+
+
+class Ring:
+    """The last `capacity` numbers."""
+
+    def __init__(self, capacity: int) -> None:
+        self._values = np.zeros(capacity)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return min(self._count, len(self._values))
+
+    def add(self, value: float) -> None:
+        self._values[self._count % len(self._values)] = value
+        self._count += 1
+
+    def latest(self, count: int | None = None) -> NDArray[np.float64]:  # [<= count], oldest first
+        size = len(self)
+        start = self._count - min(size if count is None else count, size)
+        return self._values[np.arange(start, self._count) % len(self._values)]
+
+    def quantiles(self, count: int | None = None) -> Quantiles:
+        values = self.latest(count)
+        if not len(values):
+            return Quantiles()
+        return Quantiles(*(float(q) for q in np.percentile(values, list(QUANTILES.values()))))
+
+
+class Rate:
+    """How often something happened per second, over the last `window_s`."""
+
+    def __init__(self, window_s: float = 1.0, capacity: int = 512) -> None:
+        self._window_s = window_s
+        self._times = Ring(capacity)
+
+    def mark(self, now_s: float) -> None:
+        self._times.add(now_s)
+
+    def hz(self, now_s: float) -> float:
+        times = self._times.latest()
+        times = times[times >= now_s - self._window_s]
+        if len(times) < 2:
+            return 0.0
+        return float((len(times) - 1) / max(times[-1] - times[0], 1e-9))
+
+
+def memory_mb() -> float | None:
+    """The most memory this process has held, in MiB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def process_age_s() -> float | None:
+    """Seconds since this process started; None where the system does not tell."""
+    stat, uptime = Path("/proc/self/stat"), Path("/proc/uptime")
+    if not (stat.exists() and uptime.exists()):
+        return None
+    after_name = stat.read_text().rpartition(")")[2].split()
+    started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")  # field 22 of proc(5)
+    now_s = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return max(0.0, now_s - started_s)
