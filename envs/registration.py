@@ -1,4 +1,4 @@
-"""Registers the environment ids with Gymnasium; entry points are strings, so nothing heavy loads."""
+"""Registers the environment ids with Gymnasium; entry points are strings: nothing heavy loads."""
 
 from __future__ import annotations
 
@@ -16,6 +16,4 @@ def register_envs() -> None:
     """Make the ids known to `gymnasium.make`; calling it again changes nothing."""
     for env_id, entry_point in ENTRY_POINTS.items():
         if env_id not in gymnasium.registry:
-            gymnasium.register(
-                env_id, entry_point=entry_point, max_episode_steps=MAX_EPISODE_STEPS
-            )
+            gymnasium.register(env_id, entry_point=entry_point, max_episode_steps=MAX_EPISODE_STEPS)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,12 +39,24 @@ def __getattr__(name: str) -> object:
     return value
 
 
+def _find_mapped_folders() -> None:
+    """In a checkout, let `worldsim.envs` and the like be the folders beside this one.
+
+    An installed package has them inside it. Python started in a checkout's root finds this copy
+    of the package first, whether or how the project is installed.
+    """
+    here = Path(__file__).parent
+    if not (here / "envs").is_dir():
+        __path__.append(str(here.parent))
+
+
 def _register_envs() -> None:
     if find_spec("gymnasium") is None:  # a training machine may do without
         return
-    from worldsim.envs.registration import register_envs  # noqa: PLC0415
+    from worldsim.envs.registration import register_envs
 
     register_envs()
 
 
+_find_mapped_folders()
 _register_envs()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def require_schema(names: Sequence[str], where: str) -> None:
 def to_vector(
     action: Action,
 ) -> NDArray[np.float32]:  # [VECTOR_SIZE]
-    """What the model sees: buttons as -1/+1, camera in units of 10 degrees and as symlog degrees."""
+    """What the model sees: buttons as -1/+1, turns in tens of degrees and in symlog degrees."""
     buttons = [1.0 if getattr(action, name) else -1.0 for name in BUTTONS]
     turns = [getattr(action, name) for name in CAMERA]
     linear = [turn / 10.0 for turn in turns]
@@ -92,9 +93,10 @@ def from_record(record: Mapping[str, object]) -> Action:
             f"unknown {sorted(unknown)}",
             "Remove the unknown keys or correct their spelling.",
         )
-    buttons = {name: _boolean(name, record[name]) for name in BUTTONS if name in record}
-    camera = {name: _number(name, record[name]) for name in CAMERA if name in record}
-    return Action(**buttons, **camera)
+    values: dict[str, Any] = {}
+    values.update((name, _boolean(name, record[name])) for name in BUTTONS if name in record)
+    values.update((name, _number(name, record[name])) for name in CAMERA if name in record)
+    return Action(**values)
 
 
 def _boolean(name: str, value: object) -> bool:
