@@ -1,22 +1,14 @@
 """The geometry hint: recalled RGB-D frames, seen again from a new camera.
 
-Image-based rendering in two stages, so that colours are resampled once and never blended.
-
-1. Depth forward: each source pixel becomes a planar surfel and is splatted into the target view.
-   Everything is done in inverse depth `w = 1/depth`, which is affine on planes and 0 for the sky.
-2. Colour backward: each target pixel asks every source what it sees at that point. A source
-   supports the point (same depth), looks through it (carves it), or is occluded (no vote). The
-   best supporter gives the colour. Where a point is carved, the next layer behind it is tried.
-
-Camera algebra: pixel ray r = (x, y, -1), point P = r / w, source plane n . P = 1 with n . r = w.
-For a motion P' = R P + t this gives P' w = R r + w t, and the same plane seen from the new camera
-n' = R n / (1 + (R n) . t), whose denominator is the ratio of the two distances from the plane.
-Shape letters as in `worldsim.types`; P is the number of pixels, M a subset of them.
+Image-based rendering in two stages, so that colours are resampled once and never blended:
+depth forward (`planes`, `kernels.splat`), then colour backward from the best source (`judge`).
+Where a point of the nearest layer is carved or unsupported, the layer behind it is tried.
+Shape letters as in `worldsim.types`; P is the number of pixels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -24,71 +16,18 @@ from einops import rearrange
 from torch import Tensor
 
 from worldsim.camera import Intrinsics, invert_rigid, pixel_rays
-from worldsim.errors import ConfigError
-from worldsim.kernels.splat import MAX_RADIUS_PX, Surfels, splat
+from worldsim.kernels.splat import splat
+from worldsim.memory.hint import Hint, Sources
+from worldsim.memory.judge import Verdict, judge
+from worldsim.memory.planes import Planes, fit_planes, surfels_in_view
 from worldsim.types import SKY_DEPTH_M
 
-NEAR_M = 0.05  # nearer surfaces are treated as being this far away
-MIN_SCALE = 0.02  # smallest ratio of depths between two cameras; less is beside or behind the eye
-SLOPE_LIMIT = 0.5  # a surfel's relative change of inverse depth over one pixel
-EDGE_STEP = 0.12  # relative step of inverse depth that makes a silhouette
-FOOTPRINT_PX = 0.2  # overlap of neighbouring footprints, so that surfaces stay closed
+__all__ = ["Hint", "Sources", "reproject"]
+
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
-SUPPORT_RELATIVE, SUPPORT_M = 0.04, 0.05  # depths this close are the same surface
-CARVE_RELATIVE, CARVE_M = 0.10, 0.10  # depths beyond this are seen through
-SKY_TOLERANCE = 5e-4  # 1/m; below this inverse depth a point cannot be told from the sky
+HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
+HOLE_NEIGHBOURS = 5  # of 8 that must be nearer
 CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its cache
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """K recalled frames for each of B targets."""
-
-    rgb: Tensor  # [B, K, 3, H, W] float32 in [-1, 1]
-    depth: Tensor  # [B, K, H, W] float32 metres, SKY_DEPTH_M where sky
-    world_from_camera: Tensor  # [B, K, 4, 4] float32
-    trust: Tensor  # [B, K] float32 in (0, 1]; 1 = a real frame
-    age: Tensor  # [B, K] float32, larger is older
-    valid: Tensor  # [B, K] bool, False for padding
-
-    def __post_init__(self) -> None:
-        if self.rgb.ndim != 5 or self.rgb.shape[:2] + self.rgb.shape[3:] != self.depth.shape:
-            raise ConfigError(
-                "rgb [B, K, 3, H, W] beside depth [B, K, H, W]",
-                f"{tuple(self.rgb.shape)} and {tuple(self.depth.shape)}",
-                "Stack the recalled frames of each world along the second axis.",
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """What memory shows at the target pose."""
-
-    rgb: Tensor  # [B, 3, H, W] float32 in [-1, 1], 0 where unknown
-    depth: Tensor  # [B, H, W] float32 metres, SKY_DEPTH_M where sky, 0 where unknown
-    confidence: Tensor  # [B, H, W] float32 in [0, 1], 0 = unknown
-
-
-@dataclass(frozen=True, slots=True)
-class _Planes:
-    """The source frames as planar patches in inverse depth, flattened over pixels."""
-
-    w: Tensor  # [B, K, P] 1/m, 0 = sky
-    slope_x: Tensor  # [B, K, P] per pixel right
-    slope_y: Tensor  # [B, K, P] per pixel down
-    nearest: Tensor  # [B, K, P] largest w of the 3x3 pixels around
-    fringe: Tensor  # [B, K, P] bool, beside a nearer surface or between two: depth, colour suspect
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What the sources say about one hypothesis per pixel."""
-
-    confidence: Tensor  # [B, M] 0 = unsupported or carved
-    x: Tensor  # [B, M] pixel in the best source
-    y: Tensor  # [B, M]
-    w: Tensor  # [B, M] inverse depth as the best source should see it
-    source: Tensor  # [B, M] int64 index of the best source
 
 
 @torch.no_grad()
@@ -102,21 +41,21 @@ def reproject(
     Newer frames win where the world was edited: what they look through is dropped, and what they
     see in front hides the rest. Confidence is the best supporter's trust times the trust-weighted
     share of votes for the point, reduced where the source saw it at less than 2/3 of the target's
-    resolution. Source: image-based rendering with per-pixel source selection, after Buehler et
-    al. 2001 (Unstructured Lumigraph Rendering); free-space carving after Kutulakos & Seitz 2000.
+    resolution. Pixels without confidence are 0 in all outputs.
     """
     batch = sources.depth.shape[0]
     if sources.depth.device.type != "cpu" or batch <= CPU_CHUNK:
         return _reproject(sources, target_world_from_camera, intrinsics)
+    parts = [slice(start, start + CPU_CHUNK) for start in range(0, batch, CPU_CHUNK)]
     hints = [
-        _reproject(
-            Sources(*(getattr(sources, f.name)[i : i + CPU_CHUNK] for f in fields(Sources))),
-            target_world_from_camera[i : i + CPU_CHUNK],
-            intrinsics,
-        )
-        for i in range(0, batch, CPU_CHUNK)
+        _reproject(sources.worlds(part), target_world_from_camera[part], intrinsics)
+        for part in parts
     ]
-    return Hint(*(torch.cat([getattr(hint, f.name) for hint in hints]) for f in fields(Hint)))
+    return Hint(
+        torch.cat([hint.rgb for hint in hints]),
+        torch.cat([hint.depth for hint in hints]),
+        torch.cat([hint.confidence for hint in hints]),
+    )
 
 
 def _reproject(
@@ -128,11 +67,90 @@ def _reproject(
     rays_3P = rearrange(pixel_rays(intrinsics, sources.depth.device), "h w c -> c (h w)")
     target_from_source = invert_rigid(target_world_from_camera)[:, None] @ sources.world_from_camera
     source_from_target = invert_rigid(target_from_source)
+    rotated = source_from_target[..., :3, :3] @ rays_3P  # [B, K, 3, P]
+    translation = source_from_target[..., :3, 3]
 
-    planes = fit_planes(sources.depth, intrinsics)
-    surfels = _move(planes, target_from_source, rays_3P, sources.valid, intrinsics)
-    rotated_BK3P = source_from_target[..., :3, :3] @ rays_3P
+    planes = fit_planes(sources.depth)
+    surfels = surfels_in_view(planes, target_from_source, rays_3P, sources.valid, intrinsics)
+    nearest = close_holes(splat(surfels, height=height, width=width))
+    behind = splat(surfels, height=height, width=width, ceiling=(1 - LAYER_STEP) * nearest)
+    first, second = (
+        judge(layer.flatten(1), rotated, translation, planes, sources, intrinsics)
+        for layer in (nearest, behind)
+    )
+    w = torch.where(first.confidence > 0, nearest.flatten(1), behind.flatten(1))
+    return _render(w, _either(first, second), planes, sources, intrinsics)
 
-    first = close_holes(splat(surfels, height=height, width=width))
-    verdict = _judge(first.flatten(1), rotated_BK3P, source_from_target, planes, sources, intrinsics)
-    return _colour(first.flatten(1), verdict, planes, sources, intrinsics)
+
+def close_holes(
+    w: Tensor,  # [B, H, W] inverse depth
+) -> Tensor:  # [B, H, W]
+    """Gives a pixel that most neighbours are nearer than the farthest of their depths."""
+    around = F.unfold(F.pad(w[:, None], (1, 1, 1, 1), mode="replicate"), 3)  # [B, 9, P]
+    nearer = around > HOLE_STEP * w.flatten(1)[:, None]
+    is_hole = nearer.sum(1) >= HOLE_NEIGHBOURS
+    farthest = torch.where(nearer, around, torch.inf).amin(1)
+    return torch.where(is_hole, farthest, w.flatten(1)).view_as(w)
+
+
+def _either(first: Verdict, second: Verdict) -> Verdict:
+    """The first verdict where it stands, else the second."""
+    stands = first.confidence > 0
+    return Verdict(
+        torch.where(stands, first.confidence, second.confidence),
+        torch.where(stands, first.source, second.source),
+        torch.where(stands, first.x, second.x),
+        torch.where(stands, first.y, second.y),
+        torch.where(stands, first.w, second.w),
+    )
+
+
+def _render(
+    w: Tensor,  # [B, P] inverse depth in the target view
+    verdict: Verdict,
+    planes: Planes,
+    sources: Sources,
+    intrinsics: Intrinsics,
+) -> Hint:
+    rgb = _sample_colour(verdict, planes, sources.rgb.flatten(3), intrinsics)
+    known = verdict.confidence > 0
+    depth = torch.where(w > 1 / SKY_DEPTH_M, w.clamp(min=1 / SKY_DEPTH_M).reciprocal(), SKY_DEPTH_M)
+    shape = {"h": intrinsics.height, "w": intrinsics.width}
+    return Hint(
+        rearrange(rgb * known[:, None], "b c (h w) -> b c h w", **shape),
+        rearrange(depth * known, "b (h w) -> b h w", **shape),
+        rearrange(verdict.confidence, "b (h w) -> b h w", **shape),
+    )
+
+
+def _sample_colour(
+    verdict: Verdict,
+    planes: Planes,
+    rgb: Tensor,  # [B, K, 3, P]
+    intrinsics: Intrinsics,
+) -> Tensor:  # [B, 3, P]
+    """Bilinear colour from each pixel's best source, of taps on the same surface only."""
+    height, width = intrinsics.height, intrinsics.width
+    pixels = height * width
+    rgb_B3F = rearrange(rgb, "b k c p -> b c (k p)")
+    w, slope_x, slope_y = (part.flatten(1) for part in (planes.w, planes.slope_x, planes.slope_y))
+    left, top = (verdict.x - 0.5).floor(), (verdict.y - 0.5).floor()
+    tolerance = 0.1 * verdict.w + 0.1 * verdict.w**2 + 1e-3
+    colour: Tensor | float = 0.0
+    total: Tensor | float = 1e-9
+    for step_y in (0, 1):
+        row = (top + step_y).clamp(0, height - 1)
+        dy = verdict.y - 0.5 - row
+        for step_x in (0, 1):
+            column = (left + step_x).clamp(0, width - 1)
+            dx = verdict.x - 0.5 - column
+            index = verdict.source * pixels + (row * width + column).long()
+            seen = (
+                w.gather(1, index) + slope_x.gather(1, index) * dx + slope_y.gather(1, index) * dy
+            )
+            weight = (1 - dx.abs()).clamp(min=1e-6) * (1 - dy.abs()).clamp(min=1e-6)
+            weight = weight * ((seen - verdict.w).abs() < tolerance)
+            taps = rgb_B3F.gather(2, index[:, None].expand(-1, 3, -1))
+            colour = colour + weight[:, None] * taps
+            total = total + weight
+    return colour / total[:, None]  # type: ignore[index]

@@ -1,0 +1,80 @@
+"""Splatting: the nearest surface that small planar patches ("surfels") cover at every pixel.
+
+A surfel at `(x, y)` with inverse depth `w` lies on a plane, and inverse depth is affine in pixel
+coordinates on a plane. Its fragment at the pixel centre `c` is therefore exact:
+
+    w(c) = w + w_x (c_x - x) + w_y (c_y - y)        for |c_x - x| <= radius, |c_y - y| <= radius
+
+and the z-buffer keeps `max w`, which is 0 where nothing was drawn. Source: EWA surface splatting
+(Zwicker et al. 2001), reduced to the depth of a square footprint of at most 2x2 pixels.
+There is no gradient and therefore no registered op: the splat decides which surface is looked
+up, and nothing upstream of it is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MAX_RADIUS_PX = 1.0  # a footprint reaches the four pixel centres around the surfel, no more
+
+
+@dataclass(frozen=True, slots=True)
+class Surfels:
+    """Points with the plane that they lie on, in the pixel coordinates of one view."""
+
+    x: Tensor  # [B, P] float32 pixels, right
+    y: Tensor  # [B, P] float32 pixels, down
+    inverse_depth: Tensor  # [B, P] float32 1/m
+    slope_x: Tensor  # [B, P] float32 change of inverse depth per pixel to the right
+    slope_y: Tensor  # [B, P] float32 change of inverse depth per pixel down
+    radius: Tensor  # [B, P] float32 half the side of the footprint in pixels; < 0: not drawn
+
+
+def splat_reference(
+    surfels: Surfels,
+    *,
+    height: int,
+    width: int,
+    ceiling: Tensor | None = None,  # [B, H, W] fragments with more than this inverse depth are lost
+) -> Tensor:  # [B, H, W] inverse depth of the nearest fragment, 0 where there is none
+    """The z-buffer in plain torch: four candidate pixels per surfel, then a scattered maximum."""
+    batch = surfels.x.shape[0]
+    pixels = height * width
+    left = (surfels.x - 0.5).floor()
+    top = (surfels.y - 0.5).floor()
+    offset_x = left + 0.5 - surfels.x
+    offset_y = top + 0.5 - surfels.y
+    buffer = surfels.x.new_zeros(batch, pixels + 1)
+    for step_y in (0, 1):
+        row, dy = top + step_y, offset_y + step_y
+        in_rows = (dy.abs() <= surfels.radius) & (row >= 0) & (row < height)
+        at_row = surfels.inverse_depth + surfels.slope_y * dy
+        for step_x in (0, 1):
+            column, dx = left + step_x, offset_x + step_x
+            drawn = in_rows & (dx.abs() <= surfels.radius) & (column >= 0) & (column < width)
+            index = torch.where(drawn, row * width + column, pixels).long()
+            fragment = at_row + surfels.slope_x * dx
+            if ceiling is not None:
+                limit = ceiling.flatten(1).gather(1, index.clamp(max=pixels - 1))
+                fragment = fragment.masked_fill(fragment > limit, 0.0)
+            buffer.scatter_reduce_(1, index, fragment, "amax")
+    return buffer[:, :pixels].reshape(batch, height, width)
+
+
+def splat(
+    surfels: Surfels,
+    *,
+    height: int,
+    width: int,
+    ceiling: Tensor | None = None,  # [B, H, W] 1/m
+) -> Tensor:  # [B, H, W] inverse depth of the nearest fragment, 0 where there is none
+    """Draws surfels into a z-buffer of inverse depth; the nearest wins.
+
+    With `ceiling`, fragments nearer than it are ignored: drawing again under the first result
+    peels off the next layer. A footprint covers at most the four pixel centres around its point,
+    so a radius above `MAX_RADIUS_PX` acts like it. Not differentiable.
+    """
+    return splat_reference(surfels, height=height, width=width, ceiling=ceiling)
