@@ -8,8 +8,6 @@ Shape letters as in `worldsim.types`; P is the number of pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from einops import rearrange
