@@ -31,6 +31,7 @@ class Block(IntEnum):
 
 
 BLOCK_COUNT: Final = len(Block)
+HEIGHT: Final = 64  # blocks of a world: all stone below y = 0, all air from here up
 TRANSPARENT: Final = frozenset({Block.AIR, Block.WATER})  # does not hide the face behind it
 PASSABLE: Final = frozenset({Block.AIR, Block.WATER, Block.GEM})  # a body moves through it
 SOLID: Final = frozenset(set(Block) - PASSABLE)

@@ -1,0 +1,234 @@
+"""The true block world behind the `World` interface: seed in, actions in, frames out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from worldsim.camera import Intrinsics
+from worldsim.envs.blocks.biomes import Biome
+from worldsim.envs.blocks.blocks import HEIGHT, Block
+from worldsim.envs.blocks.noise import hashed
+from worldsim.envs.blocks.physics import Body, advance_body, cells_of, pick, touches
+from worldsim.envs.blocks.spawn import BEACON_HEIGHT, find_start
+from worldsim.envs.blocks.tasks import Progress, require_task, score
+from worldsim.envs.blocks.voxels import VoxelWorld
+from worldsim.errors import SceneError, StateError
+from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult
+
+if TYPE_CHECKING:
+    from worldsim.envs.blocks.renderers.frames import Frames, Renderer
+
+SCENES: Final = tuple(biome.name.lower() for biome in Biome)
+DAY_S: Final = 1200.0
+_REPEAT_TICKS: Final = 5  # a held button acts again after this many ticks
+_STATE_VERSION: Final = 1
+_SALT_DAY: Final = 501
+_DEFAULT_SEED: Final = 0
+_FIRST_LIGHT, _LAST_LIGHT = 0.26, 0.7  # episodes start in daylight
+
+
+class BlockWorld:
+    """A procedural, endless, first-person world of blocks that stays as the player leaves it.
+
+    Args:
+        intrinsics: the camera of the observations.
+        renderer: "auto", "gl" or "torch"; made on the first render, so `advance` needs none.
+        task: "reach", "explore", "gems", or None for free play.
+    """
+
+    def __init__(
+        self,
+        intrinsics: Intrinsics | None = None,
+        *,
+        renderer: str = "auto",
+        task: str | None = "reach",
+    ) -> None:
+        self.intrinsics = intrinsics or Intrinsics()
+        self.task = require_task(task)
+        self._renderer_name = renderer
+        self._renderer: Renderer | None = None
+        self.prepare(seed=_DEFAULT_SEED)
+        self._rng = np.random.default_rng()
+
+    def prepare(self, *, seed: int | None = None, scene: str | None = None) -> None:
+        """`reset` without a picture: needs no renderer."""
+        biome = None if scene is None else require_scene(scene)
+        if seed is not None:
+            seed = require_seed(seed)
+            self._rng = np.random.default_rng(seed)
+        self.seed = int(self._rng.integers(2**31)) if seed is None else seed
+        self.voxels = VoxelWorld(self.seed, biome)
+        start = find_start(self.voxels)
+        x, y, z = start.feet
+        self.body = Body(x, y, z, start.yaw_deg)
+        bx, by, bz = start.beacon
+        for level in range(by, min(by + BEACON_HEIGHT, HEIGHT)):
+            self.voxels.set_block(bx, level, bz, Block.BEACON)
+        self.beacon = (bx + 0.5, by + 0.5, bz + 0.5)
+        light = float(hashed(self.seed, _SALT_DAY, 0, 0)[0])
+        self._first_day = _FIRST_LIGHT + light * (_LAST_LIGHT - _FIRST_LIGHT)
+        self._tick = 0
+        self._held = {"attack": 0, "use": 0}
+        self._progress = Progress()
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        """Start a world; without a seed, the next one of this object's own random stream.
+
+        Raises SceneError for a seed that is not an integer from 0 to 2**63 - 1, or an unknown
+        scene.
+        """
+        self.prepare(seed=seed, scene=scene)
+        return self.observe()
+
+    def step(self, action: Action) -> StepResult:
+        reward, terminated = self.advance(action)
+        return StepResult(self.observe(), reward, terminated)
+
+    def advance(self, action: Action) -> tuple[float, bool]:  # reward, terminated
+        """One tick without a picture."""
+        before = self.body.eye
+        self.body = advance_body(self.body, action, self.voxels.block)
+        self._tick += 1
+        self._use_hands(action)
+        gems = self._collect()
+        now = self.body.eye
+        outcome = score(
+            self.task,
+            self._progress,
+            (before.x, before.y, before.z),
+            (now.x, now.y, now.z),
+            self.beacon,
+            gems,
+        )
+        self._progress = outcome.progress
+        return outcome.reward, outcome.terminated
+
+    @property
+    def pose(self) -> Pose:
+        """The eye."""
+        return self.body.eye
+
+    @property
+    def day(self) -> float:
+        """The time of day in [0, 1); 0.5 is noon."""
+        return (self._first_day + self._tick / (TICK_HZ * DAY_S)) % 1.0
+
+    @property
+    def gems(self) -> int:
+        """How many gems were collected since the reset."""
+        return self._progress.gems
+
+    def observe(self) -> Observation:
+        """The present view."""
+        frames = self.render([self.pose])
+        return Observation(frames.rgb[0], frames.depth[0], self.pose)
+
+    def render(self, poses: Sequence[Pose]) -> Frames:
+        """What eyes at these poses see of the present blocks at the present time of day."""
+        if self._renderer is None:
+            from worldsim.envs.blocks.renderers.choose import make_renderer
+
+            self._renderer = make_renderer(self._renderer_name)
+        windows = [self.voxels.window(pose.x, pose.z) for pose in poses]
+        return self._renderer.render(windows, poses, [self.day] * len(poses), self.intrinsics)
+
+    def close(self) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def get_state(self) -> bytes:
+        """Everything the future depends on, as JSON."""
+        state = {
+            "version": _STATE_VERSION,
+            "seed": self.seed,
+            "scene": SCENES[self.voxels.biome],
+            "task": self.task,
+            "tick": self._tick,
+            "first_day": self._first_day,
+            "held": self._held,
+            "beacon": self.beacon,
+            "body": asdict(self.body),
+            "edits": [[*at, block] for at, block in self.voxels.edits.items()],
+            "visited": sorted(self._progress.visited),
+            "gems": self._progress.gems,
+            "random": self._rng.bit_generator.state,
+        }
+        return json.dumps(state).encode()
+
+    def set_state(self, state: bytes) -> None:
+        """Continue where `get_state` was called. A damaged state is a StateError and no change."""
+        try:
+            self._restore(json.loads(state))
+        except (ValueError, KeyError, TypeError) as error:
+            raise StateError(
+                f"a state of version {_STATE_VERSION} made by BlockWorld.get_state",
+                f"{type(error).__name__}: {error}",
+                "Use a state saved by this version of worldsim.",
+            ) from error
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        if saved["version"] != _STATE_VERSION:
+            raise ValueError(f"version {saved['version']}")
+        voxels = VoxelWorld(int(saved["seed"]), Biome(SCENES.index(saved["scene"])))
+        for x, y, z, block in saved["edits"]:
+            voxels.set_block(x, y, z, Block(block))
+        body = Body(**saved["body"])
+        progress = Progress(frozenset((x, z) for x, z in saved["visited"]), saved["gems"])
+        x, y, z = saved["beacon"]
+        rng = np.random.default_rng()
+        rng.bit_generator.state = saved["random"]
+        held = {name: int(saved["held"][name]) for name in self._held}
+        task, tick, first_day = saved["task"], int(saved["tick"]), float(saved["first_day"])
+        self.task = require_task(task)
+        self.seed, self.voxels, self.body = voxels.seed, voxels, body
+        self.beacon, self._rng, self._held = (x, y, z), rng, held
+        self._progress, self._tick, self._first_day = progress, tick, first_day
+
+    def _use_hands(self, action: Action) -> None:
+        attacks = self._due("attack", action.attack)
+        uses = self._due("use", action.use)
+        if not (attacks or uses):
+            return
+        hit = pick(self.body.eye, self.voxels.block)
+        if hit is None:
+            return
+        if attacks and self.voxels.block(*hit.block) != Block.BEACON:
+            self.voxels.set_block(*hit.block, Block.AIR)
+        elif uses and not touches(self.body, hit.before):
+            self.voxels.set_block(*hit.before, Block.PLANKS)
+
+    def _due(self, button: str, pressed: bool) -> bool:
+        """Whether a button acts now: on its press, and every few ticks while it is held."""
+        held = self._held[button]
+        self._held[button] = held + 1 if pressed else 0
+        return bool(pressed) and held % _REPEAT_TICKS == 0
+
+    def _collect(self) -> int:
+        """Take the gems the body touches."""
+        touched = [c for c in cells_of(self.body) if self.voxels.block(*c) == Block.GEM]
+        for cell in touched:
+            self.voxels.set_block(*cell, Block.AIR)
+        return len(touched)
+
+
+def require_seed(seed: object) -> int:
+    """Raise SceneError unless the seed is an integer from 0 to 2**63 - 1."""
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, (bool, np.bool_))
+    if not whole or not 0 <= int(seed) < 2**63:  # type: ignore[call-overload]
+        raise SceneError(
+            "a seed that is an integer from 0 to 2**63 - 1", repr(seed), "Pass another seed."
+        )
+    return int(seed)  # type: ignore[call-overload]
+
+
+def require_scene(scene: str) -> Biome:
+    """Raise SceneError, listing the scenes, unless the scene exists."""
+    if scene not in SCENES:
+        raise SceneError(f"a scene among {list(SCENES)}", repr(scene), "Correct its name.")
+    return Biome(SCENES.index(scene))
