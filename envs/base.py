@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any, Protocol
@@ -28,12 +29,12 @@ WORLD_SEEDS = 2**31
 class TaskWorld(Protocol):
     """What an environment needs of a world: its frames, its task, and complete saved states."""
 
-    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation: ...
+    def reset(self, *, seed: int, scene: str | None = None) -> Observation: ...
 
     def step(self, action: Action) -> StepResult: ...
 
     @property
-    def beacon(self) -> tuple[float, float, float]: ...  # metres
+    def beacon(self) -> Sequence[float]: ...  # [3] metres
 
     def get_state(self) -> bytes: ...
 
@@ -193,7 +194,8 @@ class WorldEnv(gymnasium.Env[NDArray[np.uint8], Any]):
 
     def _info(self) -> dict[str, Any]:
         pose = np.array(astuple(self._current().pose))
-        distance = float(np.linalg.norm(pose[:3] - np.array(self._world.beacon)))
+        beacon = self._world.beacon
+        distance = math.hypot(pose[0] - beacon[0], pose[2] - beacon[2])
         return {"pose": pose, "distance": distance, "world_seed": self._world_seed}
 
     def _id(self) -> str:
