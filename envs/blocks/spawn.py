@@ -21,7 +21,11 @@ _CANDIDATES: Final = 48
 _DIRECTIONS: Final = 16
 _VIEW_M: Final = 24
 _SALT_START, _SALT_BEACON = 401, 403
-_SQUARES: Final = ((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1), (1, 1), (-1, 1), (-1, -1), (1, -1))
+# Middles of the searched squares, in units of 16 m: all inside the home biome.
+_SQUARES: Final = (
+    *((0, 0), (1, 0), (0, 1), (-1, 0), (0, -1), (1, 1), (-1, 1), (-1, -1), (1, -1)),
+    *((2, 0), (0, 2), (-2, 0), (0, -2)),
+)
 _OPEN_GROUND: Final = frozenset(
     {Block.GRASS, Block.SAND, Block.SNOW, Block.CLAY, Block.BRICK, Block.STONE, Block.DIRT}
 )
@@ -53,7 +57,7 @@ class Surface:
 def find_start(world: VoxelWorld) -> Start:
     """A flat, dry, open place near the origin with a wide view and a reachable beacon."""
     for centre_x, centre_z in _SQUARES:
-        surface = survey(world, centre_x * _AREA - _AREA // 2, centre_z * _AREA - _AREA // 2)
+        surface = survey(world, 16 * centre_x - _AREA // 2, 16 * centre_z - _AREA // 2)
         for x, z in _places(world.seed, surface):
             reached = _reachable(surface, x, z)
             beacon = _beacon_place(world.seed, surface, x, z, reached)

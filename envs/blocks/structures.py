@@ -13,8 +13,9 @@ from worldsim.envs.blocks.biomes import MATERIALS, WATER_LEVEL, Biome, Ground, M
 from worldsim.envs.blocks.blocks import Block
 from worldsim.envs.blocks.noise import hashed
 
-GEMS_PER_REGION: Final = 3
+GEMS_PER_REGION: Final = 2
 _SALT_SITE, _SALT_GEM = 201, 301
+_SIDES: Final = ((0, 1), (1, 0), (0, -1), (-1, 0))  # x, z
 _MARGIN: Final = 7  # sites keep this far from the region's border
 
 Blocks = NDArray[np.uint8]  # [X, HEIGHT, Z]
@@ -74,10 +75,13 @@ def _foundation(blocks: Blocks, site: Site, radius: int, clear: int, block: Bloc
 
 def _doorway(blocks: Blocks, site: Site, radius: int) -> None:
     """An opening one wide and two high, in one of the four walls."""
-    direction = int(site.dice[0] * 4)
-    dx, dz = ((0, 1), (1, 0), (0, -1), (-1, 0))[direction]
+    dx, dz = _door_side(site)
     x, z = site.x + dx * radius, site.z + dz * radius
     _box(blocks, (x, site.y + 1, z), (x, site.y + 2, z), Block.AIR)
+
+
+def _door_side(site: Site) -> tuple[int, int]:
+    return _SIDES[int(site.dice[0] * 4)]
 
 
 def _house(blocks: Blocks, site: Site) -> None:
@@ -102,10 +106,12 @@ def _house(blocks: Blocks, site: Site) -> None:
 
 def _windows(blocks: Blocks, site: Site, radius: int) -> None:
     x, y, z = site.x, site.y + 2, site.z
-    for side in (-radius, radius):
-        for at in (-2, 1):
-            _box(blocks, (x + side, y, z + at), (x + side, y + 1, z + at + 1), Block.AIR)
-            _box(blocks, (x + at, y, z + side), (x + at + 1, y + 1, z + side), Block.AIR)
+    door_x, door_z = _door_side(site)
+    for dx, dz in _SIDES:
+        if (dx, dz) != (door_x, door_z):
+            wide_x, wide_z = abs(dz), abs(dx)
+            low = (x + dx * radius - wide_x, y, z + dz * radius - wide_z)
+            _box(blocks, low, (low[0] + 2 * wide_x, y + 1, low[2] + 2 * wide_z), Block.AIR)
 
 
 def _tower(blocks: Blocks, site: Site) -> None:
@@ -162,21 +168,21 @@ def _cellar(blocks: Blocks, site: Site) -> None:
 
 def lay_gems(
     blocks: Blocks,  # [X, HEIGHT, Z], written
+    ground: Ground,
     seed: int,
     region: tuple[int, int],
 ) -> None:
-    """Gems lie on open ground; one that would fall on a tree or into water is left out."""
+    """Gems lie on bare ground; one that would fall on a tree, a roof or water is left out."""
     room = blocks.shape[0]
     for i in range(GEMS_PER_REGION):
         dice = hashed(seed, _SALT_GEM + 2 * i + np.arange(2), region[0], region[1])
         x, z = (dice * room).astype(int).tolist()
         column = blocks[x, :, z]
         top = int(column.nonzero()[0][-1])
-        if column[top] in _GEM_GROUND:
+        if top == ground.height[x, z] > WATER_LEVEL:
             column[top + 1] = Block.GEM
 
 
-_GEM_GROUND: Final = frozenset({Block.GRASS, Block.SAND, Block.SNOW, Block.CLAY, Block.BRICK})
 _KINDS: Final[tuple[tuple[float, int, Callable[[Blocks, Site], None]], ...]] = (
     (0.32, 4, _house),  # chance (cumulative), greatest height difference, builder
     (0.46, 6, _tower),

@@ -11,7 +11,7 @@ from worldsim.envs.blocks.biomes import MATERIALS, WATER_LEVEL, Biome, Ground
 from worldsim.envs.blocks.blocks import HEIGHT, Block
 
 _TOPSOIL: Final = 4  # blocks of ground above the stone
-_BANDS: Final = (Block.CLAY, Block.SAND, Block.BRICK, Block.CLAY, Block.STONE, Block.SAND)
+_BANDS: Final = (Block.CLAY, Block.SAND, Block.CLAY, Block.CLAY, Block.STONE)
 _BAND_M: Final = 2
 
 

@@ -27,6 +27,6 @@ def region(
     blocks = fill(land)
     site = build(blocks, land, seed, (region_x, region_z))
     plant(blocks, land, seed, (x, z), avoid=site)
-    lay_gems(blocks, seed, (region_x, region_z))
+    lay_gems(blocks, land, seed, (region_x, region_z))
     blocks.setflags(write=False)
     return blocks
