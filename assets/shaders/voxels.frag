@@ -84,7 +84,7 @@ vec3 sky(vec3 ray) {
     float near_sun = max(dot(ray, light[0]), 0.0);
     float spread = near_sun * near_sun;
     spread *= spread;
-    return mix(light[3], light[2], height * 1.35 / (height + 0.35)) + light[4] * (spread * spread);
+    return mix(light[3], light[2], height * height * 1.07 / (height * height + 0.07)) + light[4] * (spread * spread);
 }
 
 float disc(vec3 ray) {

@@ -1,7 +1,7 @@
-"""Draws block worlds with OpenGL: a voxel ray-march in a fragment shader, with or without a display.
+"""Draws block worlds with OpenGL: a voxel ray-march in a fragment shader.
 
-The context is made at the first render, belongs to one process (a forked child makes its own)
-and is entered for every call, because other libraries may hold contexts of their own.
+No display is needed. The context is made at the first render, belongs to one process (a forked
+child makes its own) and is entered for every call: other libraries may hold contexts too.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics, pose_matrices
-from worldsim.envs.blocks.blocks import Block
 from worldsim.envs.blocks.renderers import light as lighting
 from worldsim.envs.blocks.renderers.frames import Frames, require_matching, require_supersample
-from worldsim.envs.blocks.renderers.volume import Volume, make_volume
+from worldsim.envs.blocks.renderers.volume import Volume, eye_in_water, make_volume
 from worldsim.envs.blocks.voxels import VoxelWindow
 from worldsim.errors import BackendError
 from worldsim.types import Pose
@@ -86,6 +85,10 @@ class GLRenderer:
                 for i, j in _spans(len(poses), batch)
             ]
         return _joined(parts, intrinsics)
+
+    def probe(self) -> None:
+        """Open the context now. Raises BackendError if there is no OpenGL."""
+        self._open()
 
     def close(self) -> None:
         """Release the context. A later render opens a new one."""
@@ -219,14 +222,6 @@ def _set_view(
     rows[2, :3] = world_from_camera[:3, 1] / intrinsics.focal_px
     rows[3, :3] = -world_from_camera[:3, 2]
     program["view"].write(rows)
-
-
-def eye_in_water(volume: Volume, eye: NDArray[np.float32]) -> bool:  # eye [3], window metres
-    """Whether the cell around the eye is water."""
-    cell = np.floor(eye).astype(int)
-    if (cell < 0).any() or (cell >= volume.cells.shape).any():
-        return False
-    return bool(volume.cells[tuple(cell)] & 15 == Block.WATER)
 
 
 def _read(framebuffer: Any, count: int, intrinsics: Intrinsics) -> Frames:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from worldsim.envs.blocks.blocks import EMISSIVE, TRANSPARENT, mask_of
+from worldsim.envs.blocks.blocks import EMISSIVE, TRANSPARENT, Block, mask_of
 from worldsim.envs.blocks.voxels import VoxelWindow
 
 CLEARANCE_SHIFT, SKY_SHIFT, LAMP_SHIFT = 4, 8, 12
@@ -46,6 +46,14 @@ def make_volume(window: VoxelWindow) -> Volume:
     cells |= sky_light(opaque).astype(np.uint16) << SKY_SHIFT
     cells |= lamp_light(blocks, opaque).astype(np.uint16) << LAMP_SHIFT
     return Volume(cells, window.origin, top)
+
+
+def eye_in_water(volume: Volume, eye: NDArray[np.float32]) -> bool:  # eye [3], window metres
+    """Whether the cell around the eye is water."""
+    cell = np.floor(eye).astype(int)
+    if (cell < 0).any() or (cell >= volume.cells.shape).any():
+        return False
+    return bool(volume.cells[tuple(cell)] & 15 == Block.WATER)
 
 
 def clearance(filled: _Grid) -> _Grid:
