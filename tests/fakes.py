@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
+from worldsim.errors import ConfigError
 from worldsim.types import Action, Observation, Pose, StepResult
 
 
@@ -78,3 +79,15 @@ class FakeSaved:
 
     def to_bytes(self) -> bytes:
         return self.data
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeCommandConfig:
+    """Fake options."""
+
+    seed: int = 0
+    speed: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.speed is not None and self.speed <= 0:
+            raise ConfigError("a positive speed", str(self.speed), "Pass a larger one.")
