@@ -19,16 +19,16 @@ from worldsim.camera import Intrinsics
 from worldsim.memory.hint import Sources
 from worldsim.memory.planes import MIN_SCALE, Planes
 
-SUPPORT_RELATIVE, SUPPORT_M = 0.04, 0.05  # depths this close are the same surface
+SUPPORT_RELATIVE, SUPPORT_M = 0.06, 0.05  # depths this close are the same surface
 CARVE_RELATIVE, CARVE_M = 0.10, 0.10  # depths beyond this are seen through
 SKY_TOLERANCE = 5e-4  # 1/m; below this inverse depth a point cannot be told from the sky
 MORE_TRUSTED = 1.25  # a frame trusted this many times more overrules all supporters
 AS_TRUSTED = 0.5  # a newer frame overrules them with this share of their trust
 OLD_VOTE = 0.5  # weight of a contradiction that is older than the newest supporter
 TRUST_SCORE = 4.0  # one unit of trust outweighs a 16-fold resolution
-FRINGE_SCORE = -2.0
+DOUBT_SCORE = -2.0
 AGE_SCORE = -0.25
-SHARP_OCTAVES = (-2.0, 0.3)  # more resolution than 1.2 source pixels a target pixel is no gain
+SHARP_OCTAVES = (-2.0, 0.0)  # more source pixels than target pixels are no gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class _Sightings:
     support: Tensor  # [B, K, M] bool
     carve: Tensor  # [B, K, M] bool
     octaves: Tensor  # [B, K, M] log2 of source pixels per target pixel, along one side
-    fringe: Tensor  # [B, K, M] bool
+    doubt: Tensor  # [B, K, M] uint8
 
 
 def judge(
@@ -94,7 +94,7 @@ def _score(
 ) -> Tensor:  # [B, K, M] how good a view of the point each source has
     oldest = age.amax(1, keepdim=True).clamp(min=1e-6)
     frame_score = TRUST_SCORE * trust + AGE_SCORE * age / oldest
-    return frame_score + seen.octaves.clamp(*SHARP_OCTAVES) + FRINGE_SCORE * seen.fringe
+    return frame_score + seen.octaves.clamp(*SHARP_OCTAVES) + DOUBT_SCORE * (seen.doubt > 0)
 
 
 def _look_up(
@@ -131,4 +131,4 @@ def _look_up(
     facing = 1.0 - (a * tx + b * ty + (a * ray_x + b * ray_y - w_seen) * tz)
     # A patch covers facing**-1 * scale**-3 source pixels a target pixel.
     octaves = -0.5 * (facing.clamp(min=0.01) * scale.clamp(min=MIN_SCALE) ** 3).log2()
-    return _Sightings(x, y, w_point, support, carve, octaves, planes.fringe.gather(2, index))
+    return _Sightings(x, y, w_point, support, carve, octaves, planes.doubt.gather(2, index))

@@ -23,8 +23,10 @@ from worldsim.types import SKY_DEPTH_M
 NEAR_M = 0.05  # nearer surfaces are treated as being this far away
 MIN_SCALE = 0.02  # smallest ratio of depths in two cameras; less is beside or behind the eye
 SLOPE_LIMIT = 0.5  # a patch's relative change of inverse depth over one pixel
-EDGE_STEP = 0.12  # relative step of inverse depth that makes a silhouette
-FOOTPRINT_PX = 0.2  # overlap of neighbouring footprints, so that surfaces stay closed
+EDGE_STEP = 0.2  # relative step of inverse depth that makes a silhouette
+FLYING_STEP = 1.25  # this many times nearer than one side and farther than the other: no surface
+RIM, FRINGE, FLYING = 1, 2, 3  # near side and far side of a silhouette, and between the two
+FOOTPRINT_PX = 0.1  # overlap of neighbouring footprints, so that surfaces stay closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Planes:
     slope_x: Tensor  # [B, K, P] change of w per pixel to the right
     slope_y: Tensor  # [B, K, P] change of w per pixel down
     nearest: Tensor  # [B, K, P] largest w of the 3x3 pixels around
-    fringe: Tensor  # [B, K, P] bool: beside a nearer surface or between two; not to be relied on
+    doubt: Tensor  # [B, K, P] uint8: 0 clear of silhouettes, else RIM, FRINGE or FLYING
 
 
 def inverse_depth(
@@ -50,8 +52,8 @@ def fit_planes(
 ) -> Planes:
     """Fits a plane to every pixel: of its two one-sided slopes, the flatter one.
 
-    So a slope never reaches across a silhouette. The far side of a silhouette, and pixels between
-    its two sides ("flying pixels" of a blurred depth), are marked as fringe.
+    So a slope never reaches across a silhouette. Colours beside a silhouette are mixtures of its
+    two sides; on its far side the depth is doubtful too; between the sides there is no surface.
     """
     w = inverse_depth(depth)
     limit = SLOPE_LIMIT * w
@@ -59,11 +61,13 @@ def fit_planes(
     slope_y = _flatter(w.diff(dim=-2), -2).clamp(min=-limit, max=limit)
     nearest = F.max_pool2d(w, 3, stride=1, padding=1)
     farthest = -F.max_pool2d(-w, 3, stride=1, padding=1)
-    # On a plane the nearest of the 3x3 pixels is exactly w + |slope_x| + |slope_y|.
-    step = nearest - w - slope_x.abs() - slope_y.abs()
-    between = (nearest > 1.25 * w) & (w > 1.25 * farthest)
-    fringe = (step > EDGE_STEP * w) & (nearest > 0) | between
-    return Planes(*(part.flatten(2) for part in (w, slope_x, slope_y, nearest, fringe)))
+    # On a plane the 3x3 pixels around reach exactly from w - slope to w + slope.
+    slope, step = slope_x.abs() + slope_y.abs(), EDGE_STEP * w
+    doubt = (w - slope - farthest > step).byte() * RIM
+    doubt = doubt.masked_fill_(nearest - w - slope > step, FRINGE)
+    between = (nearest > FLYING_STEP * w) & (w > FLYING_STEP * farthest)
+    doubt = doubt.masked_fill_(between, FLYING)
+    return Planes(*(part.flatten(2) for part in (w, slope_x, slope_y, nearest, doubt)))
 
 
 def _flatter(
@@ -96,7 +100,7 @@ def surfels_in_view(
 ) -> Surfels:  # [B, K*P]
     """The patches of all sources in the pixel coordinates of the target view.
 
-    Sky, fringes, and patches seen from behind or from beside are not drawn (radius -1).
+    Sky and patches seen from behind or from beside are not drawn (radius -1).
     """
     rotation = target_from_source[..., :3, :3]  # [B, K, 3, 3]
     tx, ty, tz = target_from_source[..., :3, 3, None].unbind(2)  # [B, K, 1] each
@@ -113,7 +117,7 @@ def surfels_in_view(
     facing = 1.0 + nx * tx + ny * ty + nz * tz
     per_px = (facing.clamp(min=1e-3) * focal).reciprocal()
     limit = SLOPE_LIMIT * w
-    drawn = in_front & (facing > 0) & (planes.w > 0) & ~planes.fringe & valid[..., None]
+    drawn = in_front & (facing > 0) & (planes.w > 0) & valid[..., None]
     radius = (0.5 * shrink + FOOTPRINT_PX).clamp(max=MAX_RADIUS_PX)
     parts = (
         x,

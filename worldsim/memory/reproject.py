@@ -8,16 +8,18 @@ Shape letters as in `worldsim.types`; P is the number of pixels.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
 from worldsim.camera import Intrinsics, invert_rigid, pixel_rays
-from worldsim.kernels.splat import splat
+from worldsim.kernels.splat import Surfels, splat
 from worldsim.memory.hint import Hint, Sources
 from worldsim.memory.judge import Verdict, judge
-from worldsim.memory.planes import Planes, fit_planes, surfels_in_view
+from worldsim.memory.planes import FLYING, FRINGE, Planes, fit_planes, surfels_in_view
 from worldsim.types import SKY_DEPTH_M
 
 __all__ = ["Hint", "Sources", "reproject"]
@@ -25,6 +27,7 @@ __all__ = ["Hint", "Sources", "reproject"]
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
 HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
 HOLE_NEIGHBOURS = 5  # of 8 that must be nearer
+DOUBT_WEIGHT = 0.2  # of a colour tap beside a silhouette
 CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its cache
 
 
@@ -70,14 +73,23 @@ def _reproject(
 
     planes = fit_planes(sources.depth)
     surfels = surfels_in_view(planes, target_from_source, rays_3P, sources.valid, intrinsics)
-    nearest = close_holes(splat(surfels, height=height, width=width))
-    behind = splat(surfels, height=height, width=width, ceiling=(1 - LAYER_STEP) * nearest)
+    doubt = planes.doubt.flatten(1)
+    nearest = close_holes(splat(_below(FRINGE, doubt, surfels), height=height, width=width))
+    # A gap's second chance is the fringes, which are not drawn at first.
+    ceiling = torch.where(nearest > 0, (1 - LAYER_STEP) * nearest, torch.inf)
+    surfels = _below(FLYING, doubt, surfels)
+    behind = splat(surfels, height=height, width=width, ceiling=ceiling)
     first, second = (
         judge(layer.flatten(1), rotated, translation, planes, sources, intrinsics)
         for layer in (nearest, behind)
     )
     w = torch.where(first.confidence > 0, nearest.flatten(1), behind.flatten(1))
     return _render(w, _either(first, second), planes, sources, intrinsics)
+
+
+def _below(limit: int, doubt: Tensor, surfels: Surfels) -> Surfels:
+    """Only the surfels with less doubt than the limit."""
+    return replace(surfels, radius=surfels.radius.masked_fill(doubt >= limit, -1.0))
 
 
 def close_holes(
@@ -134,6 +146,7 @@ def _sample_colour(
     w, slope_x, slope_y = (part.flatten(1) for part in (planes.w, planes.slope_x, planes.slope_y))
     left, top = (verdict.x - 0.5).floor(), (verdict.y - 0.5).floor()
     tolerance = 0.1 * verdict.w + 0.1 * verdict.w**2 + 1e-3
+    doubt = planes.doubt.flatten(1)
     colour: Tensor | float = 0.0
     total: Tensor | float = 1e-9
     for step_y in (0, 1):
@@ -148,6 +161,7 @@ def _sample_colour(
             )
             weight = (1 - dx.abs()).clamp(min=1e-6) * (1 - dy.abs()).clamp(min=1e-6)
             weight = weight * ((seen - verdict.w).abs() < tolerance)
+            weight = weight * torch.where(doubt.gather(1, index) > 0, DOUBT_WEIGHT, 1.0)
             taps = rgb_B3F.gather(2, index[:, None].expand(-1, 3, -1))
             colour = colour + weight[:, None] * taps
             total = total + weight
