@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
@@ -66,9 +67,11 @@ class VideoWriter:
         self._path, self._count = path, 0
         try:
             self._container = av.open(str(path), "w", format="mp4", options=dict(_CONTAINER))
-            self._stream = self._container.add_stream(self.codec, rate=TICK_HZ)
+            stream = self._container.add_stream(self.codec, rate=TICK_HZ)
         except FFmpegError as error:
             raise _unwritable(path, error) from error
+        assert isinstance(stream, av.VideoStream)
+        self._stream = stream
         self._configure(width, height)
 
     def _configure(self, width: int, height: int) -> None:
@@ -110,8 +113,6 @@ def count_frames(path: Path) -> int:
     """Whole frames in a video, also in one whose writer was killed. Nothing is decoded."""
     count = 0
     with _Reader(path) as reader:
-        if reader.stream is None:
-            return 0
         for packet in reader.packets():
             if packet.is_corrupt:
                 break
@@ -128,16 +129,17 @@ def read_frames(
 
     Raises EpisodeError if the video has fewer than `stop` frames.
     """
-    index = start
+    end = start
     with _Reader(path) as reader:
         for index, frame in reader.decoded(start):
             if stop is not None and index >= stop:
                 return
             if index >= start:
-                yield frame.to_ndarray(format="rgb24")
-    if stop is not None and index + 1 < stop:
+                yield frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+                end = index + 1
+    if stop is not None and end < stop:
         raise EpisodeError(
-            f"{stop} frames in {path}", f"{index + 1}", "The file is damaged; record it again."
+            f"{stop} frames in {path}", f"{end}", "The file is damaged; record it again."
         )
 
 
@@ -147,6 +149,7 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.stream: av.VideoStream | None = None
+        self._container: InputContainer | None = None
         try:
             self._container = av.open(str(path), "r")
         except FileNotFoundError as error:
@@ -154,7 +157,6 @@ class _Reader:
                 f"a video at {path}", "no such file", "Check the episode's folder."
             ) from error
         except (FFmpegError, EOFError):
-            self._container = None
             return
         streams = self._container.streams.video
         self.stream = streams[0] if streams else None
@@ -173,6 +175,8 @@ class _Reader:
 
     def packets(self) -> Iterator[av.Packet]:
         """Packets up to the end, or up to where the writer was killed."""
+        if self._container is None or self.stream is None:
+            return
         try:
             for packet in self._container.demux(self.stream):
                 if packet.size:
@@ -182,14 +186,14 @@ class _Reader:
 
     def decoded(self, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """Frames with their numbers, from the last keyframe before `start`."""
-        if self.stream is None:
+        if self._container is None or self.stream is None or self.stream.time_base is None:
             return
         base = self.stream.time_base
         if start:
             self._container.seek(int(start / TICK_HZ / base), stream=self.stream)
         try:
             for frame in self._container.decode(self.stream):
-                yield round(frame.pts * base * TICK_HZ), frame
+                yield round((frame.pts or 0) * base * TICK_HZ), frame
         except (FFmpegError, EOFError):
             return
 

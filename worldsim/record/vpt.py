@@ -1,0 +1,45 @@
+"""An `Action` in the field names of VPT and BASALT recordings.
+
+Mouse motion is in the recorders' counts, 2400 to a full turn, so that their loaders' factor of
+360/2400 gives degrees back. Source: openai/Video-Pre-Training, `run_inverse_dynamics_model.py`.
+"""
+
+from __future__ import annotations
+
+from worldsim.types import Action
+
+COUNTS_PER_DEG = 2400.0 / 360.0
+
+KEYS = {
+    "forward": "key.keyboard.w",
+    "back": "key.keyboard.s",
+    "left": "key.keyboard.a",
+    "right": "key.keyboard.d",
+    "jump": "key.keyboard.space",
+    "sprint": "key.keyboard.left.control",
+    "sneak": "key.keyboard.left.shift",
+}
+MOUSE_BUTTONS = {"attack": 0, "use": 1}
+
+
+def to_vpt(action: Action, previous: Action) -> dict[str, object]:
+    """The VPT fields of one tick: mouse, keyboard and the constants that their loaders read."""
+    keys, buttons = _held(action)
+    old_keys, old_buttons = _held(previous)
+    return {
+        "mouse": {
+            "dx": float(action.yaw_deg) * COUNTS_PER_DEG,
+            "dy": float(action.pitch_deg) * COUNTS_PER_DEG,
+            "buttons": buttons,
+            "newButtons": [button for button in buttons if button not in old_buttons],
+        },
+        "keyboard": {"keys": keys, "newKeys": [key for key in keys if key not in old_keys]},
+        "isGuiOpen": False,
+        "hotbar": 0,
+    }
+
+
+def _held(action: Action) -> tuple[list[str], list[int]]:
+    keys = [key for name, key in KEYS.items() if getattr(action, name)]
+    buttons = [number for name, number in MOUSE_BUTTONS.items() if getattr(action, name)]
+    return keys, buttons
