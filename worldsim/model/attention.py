@@ -45,9 +45,9 @@ class Attention(nn.Module):
             self.qkv(x_BLD), "b l (three n e) -> three b l n e", three=3, n=self.heads
         )
         head_dim = (q.shape[-1],)
-        q = F.rms_norm(q, head_dim, self.q_scale)
-        k = F.rms_norm(k, head_dim, self.k_scale)
-        return q.to(v.dtype), k.to(v.dtype), v
+        q = F.rms_norm(q, head_dim, self.q_scale.to(q.dtype))
+        k = F.rms_norm(k, head_dim, self.k_scale.to(k.dtype))
+        return q, k, v
 
     def attend(
         self,
@@ -87,4 +87,3 @@ def modulated_norm(
     shift: Tensor,  # [B, L, D]
 ) -> Tensor:  # [B, L, D]
     return F.layer_norm(x_BLD, x_BLD.shape[-1:]) * (1 + scale) + shift
-

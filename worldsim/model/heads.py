@@ -33,7 +33,9 @@ class PoseHead(nn.Module):
         action: Tensor,  # [B, action_size]
         motion: Tensor,  # [B, MOTION_SIZE]
     ) -> Tensor:  # [B, 3] metres to the right, up and forward of the yaw after the action
-        seen = rearrange(self.squeeze(F.layer_norm(tokens_BSD, tokens_BSD.shape[-1:])), "b s f -> b (s f)")
+        seen = rearrange(
+            self.squeeze(F.layer_norm(tokens_BSD, tokens_BSD.shape[-1:])), "b s f -> b (s f)"
+        )
         x = torch.cat((seen, action.to(seen.dtype), motion.to(seen.dtype)), dim=-1)
         x = F.silu(self.hidden2(F.silu(self.hidden1(x))))
         return self.out(x).float()

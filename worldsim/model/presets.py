@@ -99,7 +99,13 @@ class ModelConfig:
 
 _SMALL = ModelConfig()
 _LATENT = replace(
-    _SMALL, codec="autoencoder", latent_channels=16, downscale=8, patch=2, stages=(), stage_blocks=()
+    _SMALL,
+    codec="autoencoder",
+    latent_channels=16,
+    downscale=8,
+    patch=2,
+    stages=(),
+    stage_blocks=(),
 )
 
 PRESETS: dict[str, ModelConfig] = {

@@ -1,0 +1,163 @@
+"""Checkpoints: a folder with `model.safetensors` and `config.json`; written atomically, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from worldsim.actions import SCHEMA, require_schema, schema_hash
+from worldsim.errors import CheckpointError, ConfigError
+from worldsim.model.presets import ModelConfig
+from worldsim.model.world_model import WorldModel
+
+FORMAT = "worldsim-checkpoint"
+FORMAT_VERSION = 1
+WEIGHTS_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
+SHIPPED = Path(__file__).parents[1] / "assets" / "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded model, the hash of its weights, and the record of its training."""
+
+    model: WorldModel
+    model_hash: str
+    training: dict[str, object]
+
+
+def save_checkpoint(model: WorldModel, folder: Path, training: dict[str, object]) -> None:
+    """Write 16-bit weights and their configuration; a kill leaves the old files intact."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: t.detach().cpu().bfloat16().contiguous() for name, t in model.state_dict().items()
+    }
+    config = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "model": model.config.to_record(),
+        "action_schema": list(SCHEMA),
+        "action_hash": schema_hash(),
+        "training": training,
+    }
+    weights_tmp, config_tmp = folder / f".{WEIGHTS_NAME}.part", folder / f".{CONFIG_NAME}.part"
+    save_file(tensors, weights_tmp)
+    config_tmp.write_text(json.dumps(config, indent=1) + "\n")
+    os.replace(weights_tmp, folder / WEIGHTS_NAME)
+    os.replace(config_tmp, folder / CONFIG_NAME)
+
+
+def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
+    """Load a shipped checkpoint by name, or a folder by path.
+
+    Raises CheckpointError if it is missing, truncated, foreign, or of another schema.
+    """
+    folder = find_checkpoint(name_or_path)
+    record = _read_config(folder)
+    model = _build(folder, record)
+    weights = folder / WEIGHTS_NAME
+    tensors = _read_weights(weights)
+    expected = model.state_dict()
+    wrong = [
+        name
+        for name in expected.keys() | tensors.keys()
+        if name not in expected
+        or name not in tensors
+        or expected[name].shape != tensors[name].shape
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"the {len(expected)} tensors of this model configuration",
+            f"{len(wrong)} missing, unknown or of another shape, such as {sorted(wrong)[0]!r}",
+            f"Check that {CONFIG_NAME} and {WEIGHTS_NAME} belong together.",
+        )
+    model.load_state_dict({name: t.float() for name, t in tensors.items()}, assign=True)
+    training = record["training"]
+    assert isinstance(training, dict)
+    return Checkpoint(model.eval(), weights_hash(weights), training)
+
+
+def find_checkpoint(name_or_path: str | Path) -> Path:
+    """The folder of a shipped checkpoint or of a path to one."""
+    path = Path(name_or_path)
+    if path.name in (WEIGHTS_NAME, CONFIG_NAME):
+        path = path.parent
+    for folder in (path, SHIPPED / name_or_path):
+        if (folder / WEIGHTS_NAME).is_file() and (folder / CONFIG_NAME).is_file():
+            return folder
+    shipped = sorted(p.parent.name for p in SHIPPED.glob(f"*/{WEIGHTS_NAME}"))
+    raise CheckpointError(
+        f"a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, or one of {shipped}",
+        f"{str(name_or_path)!r}",
+        "Correct the path, or train one with python -m worldsim.tools.train_model.",
+    )
+
+
+def weights_hash(weights: Path) -> str:
+    """Sixteen hex digits of the weights file."""
+    with weights.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+def _read_config(folder: Path) -> dict[str, object]:
+    path = folder / CONFIG_NAME
+    try:
+        record = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{CONFIG_NAME} to be JSON", f"{error}", "Copy the checkpoint again."
+        ) from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise CheckpointError(
+            f'{CONFIG_NAME} with "format": "{FORMAT}"',
+            f"{str(path)!r} of another program",
+            "Point to a folder written by worldsim's training tools.",
+        )
+    if record.get("version") != FORMAT_VERSION:
+        raise CheckpointError(
+            f"checkpoint version {FORMAT_VERSION}",
+            repr(record.get("version")),
+            "Use the worldsim release that wrote it, or train again.",
+        )
+    missing = {"model", "action_schema", "action_hash", "training"} - set(record)
+    if missing:
+        raise CheckpointError(
+            f"{CONFIG_NAME} with model, action_schema, action_hash and training",
+            f"no {sorted(missing)}",
+            "Copy the checkpoint again.",
+        )
+    require_schema(record["action_schema"], str(path))
+    return record
+
+
+def _build(folder: Path, record: dict[str, object]) -> WorldModel:
+    model_record = record["model"]
+    try:
+        if not isinstance(model_record, dict):
+            raise TypeError("model is not a table")
+        config = ModelConfig.from_record(model_record)
+    except (ConfigError, TypeError) as error:
+        raise CheckpointError(
+            "a model configuration of this version", f"{folder / CONFIG_NAME}: {error}",
+            "Use the worldsim release that wrote it.",
+        ) from error  # fmt: skip
+    with torch.device("meta"):
+        return WorldModel(config)
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"a whole safetensors file at {str(path)!r}",
+            f"{error}",
+            "The file is truncated or foreign: copy the checkpoint again.",
+        ) from error

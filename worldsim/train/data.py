@@ -1,0 +1,158 @@
+"""Episodes rendered on the fly by worker processes, kept in a bounded pool, never stored."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import queue
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.queues import Queue
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldsim.actions import to_vector
+from worldsim.camera import Intrinsics, pose_matrices
+from worldsim.envs.blocks.world import BlockWorld
+from worldsim.errors import ConfigError
+from worldsim.train.behaviour import behave
+from worldsim.types import Action, Pose
+
+MAX_TRAINING_SEED = 1_000_000  # suites use 5,000,000 and up
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """T+1 frames and T actions of one walk in the true world."""
+
+    rgb: NDArray[np.uint8]  # [T+1, H, W, 3]
+    depth: NDArray[np.float16]  # [T+1, H, W] metres
+    world_from_camera: NDArray[np.float32]  # [T+1, 4, 4]
+    pitch_deg: NDArray[np.float32]  # [T+1]
+    actions: NDArray[np.float32]  # [T, VECTOR_SIZE]
+    moves: NDArray[np.float32]  # [T, 3] metres right, up, forward of the yaw after the action
+
+    def __len__(self) -> int:
+        return len(self.rgb)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Where episodes come from and how many are kept."""
+
+    ticks: int = 95
+    pool: int = 320  # episodes kept in memory
+    first: int = 48  # episodes to wait for before training starts
+    renderer: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.first <= self.pool or self.ticks < 32:
+            raise ConfigError(
+                "0 < first <= pool and ticks >= 32",
+                f"first={self.first}, pool={self.pool}, ticks={self.ticks}",
+                "Correct the data configuration.",
+            )
+
+
+def local_move(before: Pose, after: Pose) -> tuple[float, float, float]:
+    """Displacement in metres to the right, up and forward of the yaw after the action."""
+    yaw = np.radians(after.yaw_deg)
+    dx, dy, dz = after.position() - before.position()
+    return (
+        float(dx * np.cos(yaw) + dz * np.sin(yaw)),
+        float(dy),
+        float(dx * np.sin(yaw) - dz * np.cos(yaw)),
+    )
+
+
+def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
+    """Walk `ticks` ticks from a seed; physics runs first, frames are rendered in batches."""
+    rng = np.random.default_rng(seed)
+    poses, actions, rgb, depth = [], [], [], []
+    pending: list[Pose] = []
+    stream = behave(rng)
+    world.prepare(seed=seed)
+    for tick in range(ticks + 1):
+        pending.append(world.pose)
+        poses.append(world.pose)
+        action = next(stream) if tick < ticks else Action()
+        last = tick == ticks
+        if last or action.attack or action.use:  # the blocks may change: draw what they were
+            frames = world.render(pending)
+            rgb.append(frames.rgb)
+            depth.append(frames.depth.astype(np.float16))
+            pending = []
+        if not last:
+            actions.append(action)
+            world.advance(action)
+    return Episode(
+        np.concatenate(rgb),
+        np.concatenate(depth),
+        pose_matrices(poses),
+        np.array([p.pitch_deg for p in poses], dtype=np.float32),
+        np.stack([to_vector(a) for a in actions]),
+        np.array([local_move(a, b) for a, b in zip(poses, poses[1:], strict=False)], np.float32),
+    )
+
+
+def training_seeds(seed: int, worker: int) -> Iterator[int]:
+    """An endless shuffled stream of world seeds below MAX_TRAINING_SEED."""
+    rng = np.random.default_rng((seed, worker))
+    while True:
+        yield int(rng.integers(MAX_TRAINING_SEED))
+
+
+class EpisodePool:
+    """A bounded set of recent episodes, refilled by background processes.
+
+    The owner calls `refresh` between steps; workers render only as fast as episodes are taken.
+    """
+
+    def __init__(self, config: DataConfig, intrinsics: Intrinsics, workers: int) -> None:
+        context = mp.get_context("spawn")
+        self.config = config
+        self.episodes: list[Episode] = []
+        self.rendered = 0
+        self._queue: Queue[Episode] = context.Queue(maxsize=4)
+        self._workers = [
+            context.Process(
+                target=_render_forever,
+                args=(self._queue, config, intrinsics, index),
+                daemon=True,
+                name=f"worldsim-render-{index}",
+            )
+            for index in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def refresh(self, *, wait: bool = False) -> bool:
+        """Take one episode if there is one (or wait for it); the oldest gives way."""
+        try:
+            episode = self._queue.get(timeout=120.0) if wait else self._queue.get_nowait()
+        except queue.Empty:
+            if wait or not all(worker.is_alive() for worker in self._workers):
+                raise RuntimeError("the render workers stopped; see their messages above") from None
+            return False
+        if len(self.episodes) < self.config.pool:
+            self.episodes.append(episode)
+        else:
+            self.episodes[self.rendered % self.config.pool] = episode
+        self.rendered += 1
+        return True
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.terminate()
+            worker.join()
+
+
+def _render_forever(
+    out: Queue[Episode], config: DataConfig, intrinsics: Intrinsics, index: int
+) -> None:
+    os.nice(5)  # drawing gives way to training
+    world = BlockWorld(intrinsics, renderer=config.renderer)
+    for seed in training_seeds(config.seed, index):
+        out.put(render_episode(world, seed, config.ticks))

@@ -1,0 +1,103 @@
+"""Hints for training clips: from real, damaged and self-generated keyframes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor
+
+from worldsim.camera import Intrinsics
+from worldsim.engine.hints import TRUST_LAST, TRUST_REAL, Remembered, make_hint
+from worldsim.train.batch import ClipBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamageConfig:
+    """How remembered frames are damaged, so that the network learns to doubt its hint."""
+
+    drop_all: float = 0.06  # clips without memory
+    drop_one: float = 0.15  # keyframes missing
+    depth_scale: float = 0.015  # standard deviation of a keyframe's relative depth error
+    colour_shift: float = 0.02  # of a keyframe's colour offset
+    drop_last: float = 0.35  # clips without the last frame as a source
+
+
+def remembered_keyframes(batch: ClipBatch) -> Remembered:
+    """The clip's real keyframes as memory would hand them out."""
+    shape = batch.keyframe_age.shape
+    device = batch.keyframe_age.device
+    return Remembered(
+        pictures=batch.keyframes,
+        poses=batch.keyframe_poses,
+        trust=torch.full(shape, TRUST_REAL, device=device),
+        age=batch.keyframe_age,
+        valid=torch.ones(shape, dtype=torch.bool, device=device),
+    )
+
+
+def damage(remembered: Remembered, config: DamageConfig) -> Remembered:
+    """Drop keyframes, scale their depth, shift their colour."""
+    batch, count = remembered.valid.shape
+    device = remembered.valid.device
+    keep = torch.rand(batch, count, device=device) >= config.drop_one
+    keep &= torch.rand(batch, 1, device=device) >= config.drop_all
+    shift = torch.randn(batch, count, 4, 1, 1, device=device) * config.colour_shift
+    code = remembered.pictures[:, :, 3]
+    scale = 1.0 + torch.randn(batch, count, 1, 1, device=device) * config.depth_scale
+    shift[:, :, 3] = 0.0
+    pictures = remembered.pictures + shift
+    pictures[:, :, 3] = scale_depth_code(code, scale)
+    return replace(remembered, pictures=pictures, valid=remembered.valid & keep)
+
+
+def scale_depth_code(
+    code: Tensor,  # [...] in [-1, 1]
+    scale: Tensor,  # broadcastable, relative depth
+) -> Tensor:  # [...]
+    """The code of `scale` times the depth: code = 2 / (1 + d) - 1 with d in units of 4 m."""
+    nearness = (code + 1.0) / 2.0
+    return 2.0 * nearness / (nearness + scale * (1.0 - nearness)).clamp(min=1e-6) - 1.0
+
+
+def clip_hints(
+    remembered: Remembered,
+    poses: Tensor,  # [B, T, 4, 4]
+    previous: Tensor | None,  # [B, T, 4, H, W] the frame before each, or None
+    previous_valid: Tensor | None,  # [B, T] bool
+    intrinsics: Intrinsics,
+) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W], [B, T, 1, H, W]
+    """Reproject the keyframes, and each frame's predecessor, into every frame of a clip."""
+    frames = poses.shape[1]
+    each = Remembered(
+        *(
+            repeat(getattr(remembered, name), "b k ... -> (b t) k ...", t=frames)
+            for name in ("pictures", "poses", "trust", "age", "valid")
+        )
+    )
+    if previous is not None and previous_valid is not None:
+        each = _with_previous(each, poses, previous, previous_valid)
+    hint, confidence = make_hint(each, rearrange(poses, "b t i j -> (b t) i j"), intrinsics)
+    return (
+        rearrange(hint, "(b t) c h w -> b t c h w", t=frames),
+        rearrange(confidence, "(b t) c h w -> b t c h w", t=frames),
+    )
+
+
+def _with_previous(
+    each: Remembered,
+    poses: Tensor,  # [B, T, 4, 4]
+    previous: Tensor,  # [B, T, 4, H, W]
+    previous_valid: Tensor,  # [B, T]
+) -> Remembered:
+    """Append the last frame as one more source; its pose is the clip's pose one frame earlier."""
+    last_pose = torch.cat((poses[:, :1], poses[:, :-1]), dim=1)
+    valid = rearrange(previous_valid, "b t -> (b t) 1")
+    return Remembered(
+        pictures=torch.cat((each.pictures, rearrange(previous, "b t c h w -> (b t) 1 c h w")), 1),
+        poses=torch.cat((each.poses, rearrange(last_pose, "b t i j -> (b t) 1 i j")), 1),
+        trust=torch.cat((each.trust, torch.full_like(each.trust[:, :1], TRUST_LAST)), 1),
+        age=torch.cat((each.age, torch.zeros_like(each.age[:, :1])), 1),
+        valid=torch.cat((each.valid, valid), 1),
+    )

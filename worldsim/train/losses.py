@@ -1,0 +1,47 @@
+"""Losses in picture space (x0 prediction), behind small pure functions."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+DEPTH_WEIGHT = 0.5
+EDGE_WEIGHT = 0.15
+L1_WEIGHT = 0.1
+
+
+def noise_levels(
+    shape: tuple[int, int],
+    device: torch.device,
+) -> Tensor:  # [B, T] in [0, 1]
+    """Half at exactly 1 (all of the signal for predicting), most others near the run-time level.
+
+    Source: plain diffusion forcing gives almost no signal for predicting from context; see the
+    recipe's "25 % of targets at exactly 1". Half suits two-step sampling.
+    """
+    kind = torch.rand(shape, device=device)
+    middle = torch.sigmoid(torch.randn(shape, device=device) * 0.7 - 0.3)
+    low = torch.rand(shape, device=device) * 0.15
+    sigma = torch.where(kind < 0.5, torch.ones_like(middle), middle)
+    return torch.where(kind > 0.92, low, sigma)
+
+
+def picture_loss(
+    predicted: Tensor,  # [B, T, 4, H, W]
+    target: Tensor,  # [B, T, 4, H, W]
+) -> Tensor:  # []
+    """Squared and absolute error of colour and depth code, and of their gradients (sharpness)."""
+    weight = torch.tensor((1.0, 1.0, 1.0, DEPTH_WEIGHT), device=target.device)[:, None, None]
+    error = (predicted - target) * weight
+    squared, absolute = error.square().mean(), error.abs().mean()
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    return squared + L1_WEIGHT * absolute + EDGE_WEIGHT * edges
+
+
+def pose_loss(
+    predicted: Tensor,  # [N, 3] metres
+    target: Tensor,  # [N, 3] metres
+) -> Tensor:  # []
+    """Huber error of the displacement, in units of one walking tick (0.2 m)."""
+    return F.smooth_l1_loss(predicted / 0.2, target / 0.2, beta=0.25)

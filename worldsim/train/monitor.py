@@ -1,0 +1,87 @@
+"""A quick look at a model in training: a few fixed walks that training never sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worldsim.camera import Intrinsics
+from worldsim.engine.hints import Remembered
+from worldsim.envs.blocks.world import BlockWorld
+from worldsim.model.picture import from_picture
+from worldsim.model.sampler import denoise
+from worldsim.model.world_model import WorldModel
+from worldsim.record.contact_sheet import contact_sheet, save_png
+from worldsim.train.batch import ClipBatch, ClipConfig, sample_clips
+from worldsim.train.data import MAX_TRAINING_SEED, Episode, render_episode
+from worldsim.train.hints import DamageConfig, clip_hints, damage, remembered_keyframes
+from worldsim.train.rollouts import dream_keyframes, frame_inputs, quantised
+from worldsim.train.teacher import anchor_from_world, recall_context
+
+EPISODES = 8
+NO_DAMAGE = DamageConfig(drop_all=0.0, drop_one=0.0, depth_scale=0.0, colour_shift=0.0)
+
+
+class Monitor:
+    """Owns its walks; `evaluate` writes `sheets/STEP.png` and returns PSNRs in dB."""
+
+    def __init__(self, intrinsics: Intrinsics, renderer: str, out: Path) -> None:
+        world = BlockWorld(intrinsics, renderer=renderer)
+        seeds = range(MAX_TRAINING_SEED, MAX_TRAINING_SEED + EPISODES)
+        self.episodes: list[Episode] = [render_episode(world, seed, 63) for seed in seeds]
+        world.close()
+        self.folder = out / "sheets"
+
+    @torch.no_grad()
+    def evaluate(self, model: WorldModel, step: int) -> dict[str, float]:
+        """Next-frame PSNR from real and from dreamed keyframes, beside the bare hint."""
+        rng = np.random.default_rng(0)
+        batch = sample_clips(self.episodes, ClipConfig(clips=EPISODES, sink_share=0.0), rng)
+        device = next(model.parameters()).device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(0)
+            return self._scores(model, batch.to(device), step)
+
+    def _scores(self, model: WorldModel, batch: ClipBatch, step: int) -> dict[str, float]:
+        real = damage(remembered_keyframes(batch), NO_DAMAGE)
+        dreamed = dream_keyframes(model, batch, real, hops=2)
+        one, hint = _predict(model, batch, real, (1.0,))
+        two, _ = _predict(model, batch, real, model.config.sample_levels)
+        own, own_hint = _predict(model, batch, dreamed, model.config.sample_levels)
+        rows = [batch.pictures, two, hint, own, own_hint]
+        names = ["truth", "dream", "hint", "dream of dreams", "its hint"]
+        sheet = contact_sheet([_last_frames(row) for row in rows], names)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_png(sheet, self.folder / f"{step:06d}.png")
+        truth = batch.pictures
+        named = {"one_step": one, "two_steps": two, "own": own, "hint": hint, "own_hint": own_hint}
+        return {name: _psnr(picture, truth) for name, picture in named.items()}
+
+
+def _predict(
+    model: WorldModel, batch: ClipBatch, remembered: Remembered, levels: tuple[float, ...]
+) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W] dream and hint
+    hint, confidence = clip_hints(remembered, batch.poses, None, None, model.config.intrinsics)
+    anchors = anchor_from_world(batch.poses)
+    sigma = torch.ones_like(batch.poses[..., 0, 0])
+    inputs = frame_inputs(batch, torch.randn_like(hint), sigma, hint, confidence, anchors)
+    context = recall_context(model, batch, anchors)
+    return quantised(denoise(model, inputs, context, levels).clean), hint
+
+
+def _psnr(
+    picture: Tensor,  # [B, T, 4, H, W]
+    truth: Tensor,  # [B, T, 4, H, W]
+) -> float:
+    """Mean over frames of the colour PSNR, dB, with a peak of 2 ([-1, 1])."""
+    mse = (picture[:, :, :3] - truth[:, :, :3]).square().mean(dim=(2, 3, 4)).clamp(min=1e-8)
+    return float((10.0 * torch.log10(4.0 / mse)).mean())
+
+
+def _last_frames(pictures: Tensor) -> list[NDArray[np.uint8]]:
+    rgb, _ = from_picture(pictures[:, -1].float())
+    return list(rgb.cpu().numpy())

@@ -1,0 +1,108 @@
+"""The model's own frames as training input: dreamed keyframes and a dreamed draft of the clip.
+
+At run time a hint is made from frames that the model generated, with their wrong colours and wrong
+depths. A network trained on true keyframes alone does not repair those (measured: confetti).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from worldsim.engine.hints import TRUST_DREAM, Remembered
+from worldsim.model.trunk import Context
+from worldsim.model.world_model import FrameInputs, WorldModel
+from worldsim.train.batch import ClipBatch
+from worldsim.train.hints import clip_hints
+
+
+def frame_inputs(
+    batch: ClipBatch,
+    noisy: Tensor,  # [B, T, 4, H, W]
+    sigma: Tensor,  # [B, T]
+    hint: Tensor,  # [B, T, 4, H, W]
+    confidence: Tensor,  # [B, T, 1, H, W]
+    anchor_from_world: Tensor,  # [B, T, 4, 4]
+) -> FrameInputs:
+    """Model inputs of a whole clip."""
+    frames = batch.poses.shape[1]
+    return FrameInputs(
+        noisy=noisy,
+        sigma=sigma,
+        action=batch.actions,
+        anchor_from_camera=anchor_from_world @ batch.poses,
+        hint=hint,
+        confidence=confidence,
+        time=torch.arange(frames, device=noisy.device, dtype=torch.float32)[None],
+    )
+
+
+@torch.no_grad()
+def dream_keyframes(
+    model: WorldModel,
+    batch: ClipBatch,
+    remembered: Remembered,
+    hops: int,
+) -> Remembered:
+    """Replace the newest keyframes by dreams of them, oldest hop first.
+
+    Each hop sees the real frames older than itself and the dreams made before it.
+    """
+    for k in reversed(range(hops)):
+        older = replace(remembered, valid=remembered.valid.clone())
+        older.valid[:, : k + 1] = False
+        pose = remembered.poses[:, k : k + 1]
+        hint, confidence = clip_hints(older, pose, None, None, model.config.intrinsics)
+        dream = _dream_one(model, batch, hint, confidence, pose)
+        remembered = _replace_keyframe(remembered, k, dream)
+    return remembered
+
+
+@torch.no_grad()
+def dream_clip(
+    model: WorldModel,
+    inputs: FrameInputs,  # `noisy` and `sigma` are replaced by pure noise
+    context: Context | None,
+) -> Tensor:  # [B, T, 4, H, W] as a player would have seen them, rounded to 8 bits
+    """A one-step draft of every frame of a clip, in parallel, under the given context."""
+    noise = torch.randn_like(inputs.hint)
+    inputs = replace(inputs, noisy=noise, sigma=torch.ones_like(inputs.sigma))
+    return quantised(model(inputs, context).clean)
+
+
+def quantised(
+    picture: Tensor,  # [..., 4, H, W]
+) -> Tensor:  # [..., 4, H, W]
+    """Colours rounded to 8 bits and clipped, as they come back from memory; depth codes clipped."""
+    clipped = picture.clamp(-1.0, 1.0)
+    colour = ((clipped[..., :3, :, :] + 1.0) * 127.5).round() / 127.5 - 1.0
+    return torch.cat((colour, clipped[..., 3:, :, :]), dim=-3)
+
+
+def _dream_one(
+    model: WorldModel,
+    batch: ClipBatch,
+    hint: Tensor,  # [B, 1, 4, H, W]
+    confidence: Tensor,  # [B, 1, 1, H, W]
+    pose: Tensor,  # [B, 1, 4, 4]
+) -> Tensor:  # [B, 4, H, W]
+    level_pose = torch.eye(4, device=pose.device).expand_as(pose).clone()
+    level_pose[..., :3, 3] = -pose[..., :3, 3]
+    inputs = FrameInputs(
+        noisy=torch.randn_like(hint),
+        sigma=torch.ones_like(pose[..., 0, 0]),
+        action=batch.actions[:, :1],
+        anchor_from_camera=level_pose @ pose,
+        hint=hint,
+        confidence=confidence,
+        time=torch.zeros(1, 1, device=hint.device),
+    )
+    return quantised(model(inputs).clean)[:, 0]
+
+
+def _replace_keyframe(remembered: Remembered, k: int, picture: Tensor) -> Remembered:
+    pictures, trust = remembered.pictures.clone(), remembered.trust.clone()
+    pictures[:, k], trust[:, k] = picture, TRUST_DREAM
+    return replace(remembered, pictures=pictures, trust=trust)

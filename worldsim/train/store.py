@@ -1,0 +1,72 @@
+"""Training state on disk: written atomically, resumed where it stopped, loaded without pickled code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from worldsim.errors import CheckpointError
+from worldsim.train.ema import Ema
+
+STATE_NAME = "state.pt"
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run has come."""
+
+    step: int = 0
+    seconds: float = 0.0
+    frames: int = 0
+
+
+def save_state(
+    folder: Path,
+    model: nn.Module,
+    ema: Ema[Any],
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+) -> None:
+    """Replace the folder's state in one rename: a kill leaves the old one or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{STATE_NAME}.part"
+    state = {
+        "model": model.state_dict(),
+        "ema": ema.model.state_dict(),
+        "ema_updates": ema.updates,
+        "optimizer": optimizer.state_dict(),
+        "progress": asdict(progress),
+    }
+    torch.save(state, part)
+    os.replace(part, folder / STATE_NAME)
+
+
+def load_state(
+    folder: Path,
+    model: nn.Module,
+    ema: Ema[Any],
+    optimizer: torch.optim.Optimizer,
+) -> Progress | None:
+    """Fill model, average and optimizer from a folder; None if it holds no state yet."""
+    path = folder / STATE_NAME
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        ema.model.load_state_dict(state["ema"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            "a training state of the same preset",
+            f"{path}: {error}",
+            "Choose another --out, or delete the folder to start again.",
+        ) from error
+    ema.updates = int(state["ema_updates"])
+    return Progress(**state["progress"])

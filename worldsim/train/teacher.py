@@ -1,0 +1,147 @@
+"""One training step of the world model: hints, drafts, noise, prediction, losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from worldsim.engine.hints import Remembered
+from worldsim.model.sampler import add_noise
+from worldsim.model.trunk import Context
+from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
+from worldsim.train.batch import ClipBatch
+from worldsim.train.hints import DamageConfig, clip_hints, damage, remembered_keyframes
+from worldsim.train.losses import noise_levels, picture_loss, pose_loss
+from worldsim.train.rollouts import dream_clip, dream_keyframes, frame_inputs
+
+RECALL_DROP = 0.2  # clips without recalled frames in the context
+RECALL_NOISE = 0.1
+REANCHOR = 0.25  # clips whose anchor moves on in the middle
+ANCHOR_REACH_M = 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherConfig:
+    """What the model stage does in each step."""
+
+    own_share: float = 0.6  # steps that train on the model's own keyframes and drafts
+    own_from: int = 400  # first step that may do so
+    draft_input: float = 0.6  # clips whose noisy input comes from the draft, of those steps
+    pose_weight: float = 0.02
+    damage: DamageConfig = field(default_factory=DamageConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class StepLoss:
+    """The loss to descend, and its parts for the log."""
+
+    total: Tensor
+    picture: Tensor
+    pose: Tensor
+
+
+def teacher_step(
+    model: WorldModel,
+    dreamer: WorldModel,  # an averaged copy that makes the own frames
+    batch: ClipBatch,
+    config: TeacherConfig,
+    step: int,
+    rng: np.random.Generator,
+) -> StepLoss:
+    """Losses of one batch; own-frame training begins at `config.own_from`."""
+    own = step >= config.own_from and rng.random() < config.own_share
+    remembered = damage(remembered_keyframes(batch), config.damage)
+    if own:
+        remembered = dream_keyframes(dreamer, batch, remembered, hops=int(rng.integers(0, 3)))
+    anchors = anchor_from_world(batch.poses)
+    draft = _draft(dreamer, batch, remembered, anchors) if own else None
+    inputs = _noisy_inputs(model, batch, remembered, anchors, draft, config)
+    prediction = model(inputs, recall_context(model, batch, anchors))
+    picture = picture_loss(prediction.clean, batch.pictures)
+    pose = _pose_loss(model, prediction, batch)
+    return StepLoss(picture + config.pose_weight * pose, picture.detach(), pose.detach())
+
+
+def anchor_from_world(
+    poses: Tensor,  # [B, T, 4, 4] world_from_camera
+) -> Tensor:  # [B, T, 4, 4]
+    """A level frame near the clip's start, as a live window's anchor would lie; sometimes renewed.
+
+    Anchors keep the world's axes (the sun does not turn with the player); only the origin moves.
+    """
+    batch, frames = poses.shape[:2]
+    device = poses.device
+    offset = (torch.rand(batch, 1, 3, device=device) * 2 - 1) * ANCHOR_REACH_M
+    origin = (poses[:, :1, :3, 3] + offset).expand(batch, frames, 3).clone()
+    moved = torch.rand(batch, device=device) < REANCHOR
+    half = frames // 2
+    origin[moved, half:] = poses[moved, half : half + 1, :3, 3]
+    anchors = torch.eye(4, device=device).repeat(batch, frames, 1, 1)
+    anchors[..., :3, 3] = -origin
+    return anchors
+
+
+def recall_context(model: WorldModel, batch: ClipBatch, anchors: Tensor) -> Context:
+    """The newest keyframes as recalled frames; dropped for some clips, noisy for all."""
+    count = model.config.recalled
+    pictures = batch.keyframes[:, :count]
+    level = torch.rand(len(pictures), 1, 1, 1, 1, device=pictures.device) * RECALL_NOISE
+    noisy = pictures + level * torch.randn_like(pictures)
+    valid = torch.rand(len(pictures), 1, device=pictures.device) >= RECALL_DROP
+    poses = anchors[:, -1:] @ batch.keyframe_poses[:, :count]
+    return model.recall(noisy, poses, valid.expand(-1, count))
+
+
+def _draft(
+    dreamer: WorldModel, batch: ClipBatch, remembered: Remembered, anchors: Tensor
+) -> Tensor:  # [B, T, 4, H, W]
+    hint, confidence = clip_hints(remembered, batch.poses, None, None, dreamer.config.intrinsics)
+    sigma = torch.ones_like(batch.poses[..., 0, 0])
+    inputs = frame_inputs(batch, hint, sigma, hint, confidence, anchors)
+    with torch.no_grad():
+        context = recall_context(dreamer, batch, anchors)
+    return dream_clip(dreamer, inputs, context)
+
+
+def _noisy_inputs(
+    model: WorldModel,
+    batch: ClipBatch,
+    remembered: Remembered,
+    anchors: Tensor,
+    draft: Tensor | None,
+    config: TeacherConfig,
+) -> FrameInputs:
+    """Noise the truth, or the draft; the last frame joins the hint where it would at run time."""
+    shape, device = batch.poses.shape[:2], batch.poses.device
+    shown = batch.pictures if draft is None else draft
+    previous = torch.cat((shown[:, :1], shown[:, :-1]), dim=1)
+    keep = torch.rand(shape[0], 1, device=device) >= config.damage.drop_last
+    previous_valid = _consecutive(batch.poses) & keep
+    with torch.no_grad():
+        hint, confidence = clip_hints(
+            remembered, batch.poses, previous, previous_valid, model.config.intrinsics
+        )
+    sigma = noise_levels((shape[0], shape[1]), device)
+    use_draft = torch.rand(shape[0], 1, 1, 1, 1, device=device) < config.draft_input
+    clean = torch.where(use_draft, shown, batch.pictures)
+    noisy = add_noise(clean, torch.randn_like(clean), sigma)
+    return frame_inputs(batch, noisy, sigma, hint, confidence, anchors)
+
+
+def _consecutive(poses: Tensor) -> Tensor:  # [B, T] bool
+    """Frames whose predecessor in the clip is near: not the first, not the one after a sink."""
+    gap = (poses[:, 1:, :3, 3] - poses[:, :-1, :3, 3]).norm(dim=-1) < 1.0
+    return torch.cat((torch.zeros_like(gap[:, :1]), gap), dim=1)
+
+
+def _pose_loss(model: WorldModel, prediction: Prediction, batch: ClipBatch) -> Tensor:
+    moves = model.pose_head(
+        rearrange(prediction.tokens, "b t s d -> (b t) s d"),
+        rearrange(batch.next_actions, "b t a -> (b t) a"),
+        rearrange(batch.motion, "b t m -> (b t) m"),
+    )
+    return pose_loss(moves, rearrange(batch.moves, "b t m -> (b t) m"))

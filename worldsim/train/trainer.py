@@ -1,0 +1,236 @@
+"""The model stage: a time-boxed, resumable loop around `teacher_step`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
+
+from worldsim.errors import ConfigError
+from worldsim.model.checkpoint import load_checkpoint, save_checkpoint
+from worldsim.model.presets import preset
+from worldsim.model.world_model import WorldModel
+from worldsim.train.batch import ClipConfig, sample_clips
+from worldsim.train.data import DataConfig, EpisodePool
+from worldsim.train.ema import Ema
+from worldsim.train.monitor import Monitor
+from worldsim.train.runtime import Runtime
+from worldsim.train.store import Progress, load_state, save_state
+from worldsim.train.teacher import StepLoss, TeacherConfig, teacher_step
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Train the world model on the block world, rendered on the fly.
+
+    The run stops itself after `minutes`, and continues where it stopped when called again with
+    the same `out`. Every evaluation writes `out/sheets/*.png` (truth above dream) and the
+    checkpoint `out/checkpoint`, which the engine loads.
+    """
+
+    out: Path = Path("runs/model")
+    """Folder of this run's state, log, sheets and checkpoint."""
+    preset: str = "small"
+    """Model size: tiny, small, base, xl."""
+    minutes: float = 60.0
+    """Stop after this much time, all included."""
+    schedule_minutes: float | None = None
+    """Length of the whole learning-rate schedule, over all resumed runs; `minutes` by default."""
+    init_from: str | None = None
+    """Checkpoint whose weights a new run starts from."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    learning_rate: float = 8e-4
+    warmup_steps: int = 100
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    ema_decay: float = 0.998
+    episodes_per_step: float = 0.2
+    """How many fresh episodes join the pool at each step."""
+    workers: int = 1
+    """Processes that render episodes."""
+    evaluate_minutes: float = 10.0
+    """Time between evaluations."""
+    seed: int = 0
+    clips: ClipConfig = field(default_factory=ClipConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+
+    def __post_init__(self) -> None:
+        if not (self.minutes > 0 and self.evaluate_minutes > 0 and self.learning_rate > 0):
+            raise ConfigError(
+                "positive minutes, evaluate_minutes and learning_rate",
+                f"{self.minutes}, {self.evaluate_minutes}, {self.learning_rate}",
+                "Correct the training configuration.",
+            )
+
+
+class Trainer:
+    """Owns model, average, optimizer, pool and progress of one process of a run."""
+
+    def __init__(self, config: TrainConfig, runtime: Runtime, console: Console) -> None:
+        torch.manual_seed(config.seed * 1009 + runtime.rank)
+        self.config, self.runtime, self.console = config, runtime, console
+        self.rng = np.random.default_rng((config.seed, runtime.rank, time.time_ns() % 2**32))
+        self.model = _initial_model(config).to(runtime.device, memory_format=torch.channels_last)
+        self.ema = Ema(self.model, config.ema_decay)
+        self.optimizer = make_optimizer(self.model, config)
+        loaded = load_state(config.out, self.model, self.ema, self.optimizer)
+        self.progress = loaded or Progress()
+        self._base = Progress(self.progress.step, self.progress.seconds, self.progress.frames)
+
+    def run(self) -> None:
+        """Train until the time is up; always leaves a state and a checkpoint."""
+        config, runtime = self.config, self.runtime
+        data = DataConfig(
+            ticks=config.data.ticks,
+            pool=config.data.pool,
+            first=config.data.first,
+            renderer=config.data.renderer,
+            seed=hash((config.data.seed, self.progress.step, runtime.rank)) % 2**31,
+        )
+        pool = EpisodePool(data, self.model.config.intrinsics, config.workers)
+        try:
+            with self._bar() as bar:
+                self._loop(pool, bar)
+        finally:
+            pool.close()
+        if runtime.leads:
+            self._save()
+
+    def _loop(self, pool: EpisodePool, bar: ProgressBar) -> None:
+        config, runtime = self.config, self.runtime
+        fill = bar.add_task("rendering first episodes", total=config.data.first, loss="")
+        while len(pool.episodes) < config.data.first:
+            pool.refresh(wait=True)
+            bar.update(fill, completed=len(pool.episodes))
+        bar.remove_task(fill)
+        monitor = Monitor(self.model.config.intrinsics, config.data.renderer, config.out)
+        task = bar.add_task("training", total=config.minutes * 60, loss="")
+        next_evaluation = config.evaluate_minutes * 60
+        while not runtime.time_is_up(reserve_s=15.0):
+            self._refresh(pool)
+            loss = self._step(pool)
+            elapsed = time.monotonic() - runtime.started_s
+            self.progress.seconds = self._base.seconds + elapsed
+            bar.update(task, completed=elapsed, loss=f"{float(loss.picture):.4f}")
+            if elapsed > next_evaluation and runtime.leads:
+                next_evaluation = elapsed + config.evaluate_minutes * 60
+                self._evaluate(monitor)
+
+    def _refresh(self, pool: EpisodePool) -> None:
+        wanted = self.config.data.first + self.config.episodes_per_step * (
+            self.progress.step - self._base.step
+        )
+        while pool.rendered < wanted and pool.refresh():
+            pass
+
+    def _step(self, pool: EpisodePool) -> StepLoss:
+        config, step = self.config, self.progress.step
+        set_learning_rate(self.optimizer, config, self.progress)
+        batch = sample_clips(pool.episodes, config.clips, self.rng).to(self.runtime.device)
+        with self.runtime.autocast():
+            loss = teacher_step(self.model, self.ema.model, batch, config.teacher, step, self.rng)
+        loss.total.backward()
+        self.runtime.average_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.ema.update(self.model)
+        self.progress.step += 1
+        self.progress.frames += batch.pictures.shape[0] * batch.pictures.shape[1]
+        if step % 20 == 0 and self.runtime.leads:
+            self._log({"loss": float(loss.picture), "pose_loss": float(loss.pose)})
+        return loss
+
+    def _evaluate(self, monitor: Monitor) -> None:
+        self._save()
+        with self.runtime.autocast():
+            scores = monitor.evaluate(self.ema.model, self.progress.step)
+        self._log(scores)
+        shown = "  ".join(f"{name} {value:.2f}" for name, value in scores.items())
+        self.console.print(f"step {self.progress.step}  {shown}")
+
+    def _save(self) -> None:
+        save_state(self.config.out, self.model, self.ema, self.optimizer, self.progress)
+        record = {
+            "stage": "teacher",
+            "steps": self.progress.step,
+            "frames": self.progress.frames,
+            "minutes": round(self.progress.seconds / 60, 1),
+            "device": self.runtime.device.type,
+            "init_from": self.config.init_from,
+            "torch": torch.__version__,
+        }
+        save_checkpoint(self.ema.model, self.config.out / "checkpoint", record)
+
+    def _log(self, values: dict[str, float]) -> None:
+        self.config.out.mkdir(parents=True, exist_ok=True)
+        line = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1), **values}
+        with (self.config.out / "log.jsonl").open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+    def _bar(self) -> ProgressBar:
+        return ProgressBar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.runtime.leads,
+        )
+
+
+def train(config: TrainConfig, console: Console) -> None:
+    """Run the model stage in this process; under torchrun, in each of its processes."""
+    runtime = Runtime.start(config.device, config.minutes * 60)
+    try:
+        Trainer(config, runtime, console).run()
+    finally:
+        runtime.close()
+
+
+def make_optimizer(model: WorldModel, config: TrainConfig) -> torch.optim.AdamW:
+    """AdamW; weight decay on matrices and kernels only."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def set_learning_rate(
+    optimizer: torch.optim.Optimizer, config: TrainConfig, progress: Progress
+) -> None:
+    """Linear warm-up over steps, then a cosine over the scheduled time, down to 5 %."""
+    total_s = 60.0 * (config.schedule_minutes or config.minutes)
+    warm = min(1.0, (progress.step + 1) / config.warmup_steps)
+    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress.seconds / total_s)))
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate * warm * (0.05 + 0.95 * cosine)
+
+
+def _initial_model(config: TrainConfig) -> WorldModel:
+    if config.init_from is None:
+        return WorldModel(preset(config.preset))
+    model = load_checkpoint(config.init_from).model
+    if model.config != preset(config.preset):
+        raise ConfigError(
+            f"the checkpoint {config.init_from!r} to have the preset {config.preset!r}",
+            "another model configuration",
+            "Choose the preset of the checkpoint, or start without --init-from.",
+        )
+    return model
