@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from worldsim.envs.blocks.blocks import EMISSIVE, TRANSPARENT, Block, mask_of
+from worldsim.envs.blocks.blocks import EMISSIVE, TRANSPARENT, Block
 from worldsim.envs.blocks.voxels import VoxelWindow
 
 CLEARANCE_SHIFT, SKY_SHIFT, LAMP_SHIFT = 4, 8, 12
@@ -35,16 +35,24 @@ class Volume:
 
 
 def make_volume(window: VoxelWindow) -> Volume:
-    """Pack a window's blocks with the clearance and the light that follow from them."""
-    blocks = window.blocks
-    filled = (blocks != 0).astype(np.uint8)
-    layers = np.flatnonzero(filled.any(axis=(0, 2)))
+    """Pack a window's blocks with the clearance and the light that follow from them.
+
+    Above the highest block everything is known beforehand, so only the layers up to one above it
+    are worked on.
+    """
+    layers = np.flatnonzero(window.blocks.any(axis=(0, 2)))
     top = int(layers[-1]) + 1 if layers.size else 0
-    opaque = ~mask_of(frozenset(TRANSPARENT))[blocks]
-    cells = blocks.astype(np.uint16)
-    cells |= clearance(filled).astype(np.uint16) << CLEARANCE_SHIFT
-    cells |= sky_light(opaque).astype(np.uint16) << SKY_SHIFT
-    cells |= lamp_light(blocks, opaque).astype(np.uint16) << LAMP_SHIFT
+    blocks = np.ascontiguousarray(window.blocks[:, : top + 1])
+    opaque = ~_is_any(blocks, TRANSPARENT)
+    room = clearance((blocks != 0).astype(np.uint8))
+    light = sky_light(opaque) | lamp_light(blocks, opaque) << (LAMP_SHIFT - SKY_SHIFT)
+    cells = np.empty(window.blocks.shape, dtype=np.uint16)
+    cells[:, : top + 1] = light
+    cells[:, : top + 1] <<= SKY_SHIFT
+    cells[:, : top + 1] |= blocks | room << CLEARANCE_SHIFT
+    above = np.arange(1, window.blocks.shape[1] - top) + 1
+    sky = LIGHT_MAX << SKY_SHIFT | np.minimum(above, _CLEARANCE_MAX) << CLEARANCE_SHIFT
+    cells[:, top + 1 :] = sky[:, None]
     return Volume(cells, window.origin, top)
 
 
@@ -70,19 +78,38 @@ def clearance(filled: _Grid) -> _Grid:
 def sky_light(opaque: NDArray[np.bool_]) -> _Grid:
     """Full light in cells open to the sky, fading sideways under cover; 0 in opaque cells."""
     covered = np.logical_or.accumulate(opaque[:, ::-1], axis=1)[:, ::-1]
-    return _spread(np.where(covered, 0, LIGHT_MAX).astype(np.uint8), opaque)
+    return _spread(np.where(covered, np.uint8(0), np.uint8(LIGHT_MAX)), opaque)
 
 
 def lamp_light(blocks: _Grid, opaque: NDArray[np.bool_]) -> _Grid:
     """The glow of emissive blocks on the cells around them."""
-    sources = mask_of(EMISSIVE)[blocks]
-    if not sources.any():
-        return np.zeros_like(blocks)
-    return _spread(np.where(sources, LIGHT_MAX, 0).astype(np.uint8), opaque & ~sources)
+    sources = _is_any(blocks, EMISSIVE)
+    light = np.where(sources, np.uint8(LIGHT_MAX), np.uint8(0))
+    near = _surroundings(sources, LIGHT_MAX // _LIGHT_LOSS)
+    light[near] = _spread(light[near], (opaque & ~sources)[near])
+    return light
+
+
+def _is_any(blocks: _Grid, kinds: frozenset[Block]) -> NDArray[np.bool_]:
+    found = np.zeros(blocks.shape, dtype=np.bool_)
+    for kind in kinds:
+        found |= blocks == int(kind)
+    return found
+
+
+def _surroundings(sources: NDArray[np.bool_], reach: int) -> tuple[slice, ...]:
+    """The box of all cells that light from the sources can reach."""
+    box = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        places = np.flatnonzero(sources.any(axis=others))
+        low, high = (places[0], places[-1]) if places.size else (0, -reach - 1)
+        box.append(slice(max(low - reach, 0), max(high + reach + 1, 0)))
+    return tuple(box)
 
 
 def _spread(light: _Grid, opaque: NDArray[np.bool_]) -> _Grid:
-    open_mask = np.where(opaque, 0, 255).astype(np.uint8)
+    open_mask = np.where(opaque, np.uint8(0), np.uint8(255))
     for _ in range(LIGHT_MAX // _LIGHT_LOSS):
         around = light.copy()
         for axis in range(3):
