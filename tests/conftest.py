@@ -1,0 +1,43 @@
+"""What holds for every test: which copy of worldsim is tested, and how hypothesis runs."""
+
+from __future__ import annotations
+
+import filecmp
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+import worldsim
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = {"worldsim": ".", "kernels": "kernels", "envs": "envs", "tools": "tools"}
+
+hypothesis.settings.register_profile(
+    "worldsim", deadline=None, derandomize=True, max_examples=50, database=None
+)
+hypothesis.settings.load_profile("worldsim")
+
+
+def pytest_sessionstart() -> None:
+    """Refuse to test an installed copy that is not the code beside these tests."""
+    installed = Path(worldsim.__file__).parent
+    if installed.parent == ROOT:
+        return
+    stale = [
+        str(source.relative_to(ROOT))
+        for folder, inside in FOLDERS.items()
+        for source in sorted((ROOT / folder).rglob("*.py"))
+        if not _same(source, installed / inside / source.relative_to(ROOT / folder))
+    ]
+    if stale:
+        pytest.exit(
+            f"expected the installed worldsim to be this checkout's; got {installed}, where "
+            f"{len(stale)} files differ, among them {stale[0]}. "
+            'Run `pip install ".[dev]"` again, or `pip install -e ".[dev]"` once.',
+            returncode=pytest.ExitCode.USAGE_ERROR,
+        )
+
+
+def _same(source: Path, installed: Path) -> bool:
+    return installed.is_file() and filecmp.cmp(source, installed, shallow=False)
