@@ -118,7 +118,7 @@ def _terrace(
     steepness: NDArray[np.float64],  # [X, Z] in [-1, 1]: cliffs here, ramps there
 ) -> NDArray[np.float64]:  # [X, Z]
     floor = np.floor(level)
-    ramp = 0.45 + 0.4 * smoothstep(steepness + 0.5)
+    ramp = 0.6 + 0.3 * smoothstep(steepness + 0.5)
     return floor + smoothstep((level - floor - ramp) / (1.0 - ramp))
 
 

@@ -19,7 +19,7 @@ def hashed(
     words = [np.atleast_1d(np.asarray(part, dtype=np.int64)).view(np.uint64) for part in (x, z)]
     salted = np.atleast_1d(np.asarray(salt, dtype=np.int64)).view(np.uint64) * _ODD[2]
     bits = words[0] * _ODD[0] ^ _mixed(words[1] * _ODD[1] + salted + np.uint64(seed))
-    return (_mixed(bits) >> np.uint64(11)) * 2.0**-53
+    return (_mixed(bits) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def value_noise(

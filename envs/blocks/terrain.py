@@ -11,7 +11,7 @@ from worldsim.envs.blocks.biomes import MATERIALS, WATER_LEVEL, Biome, Ground
 from worldsim.envs.blocks.blocks import HEIGHT, Block
 
 _TOPSOIL: Final = 4  # blocks of ground above the stone
-_BANDS: Final = (Block.CLAY, Block.SAND, Block.CLAY, Block.CLAY, Block.STONE)
+_BANDS: Final = (Block.SAND, Block.CLAY, Block.CLAY, Block.CLAY)  # tops alternate with terraces
 _BAND_M: Final = 2
 
 

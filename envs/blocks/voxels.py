@@ -17,6 +17,7 @@ from worldsim.envs.blocks.worldgen import REGION, region
 WINDOW: Final = 80  # blocks along x and z of a window
 WINDOW_STEP: Final = 8  # window centres are multiples of this
 _KEPT_WINDOWS: Final = 4
+_KEPT_REGIONS: Final = 256  # of the untouched ones; edited regions stay
 _SALT_HOME: Final = 7
 
 _versions = itertools.count(1)
@@ -103,6 +104,8 @@ class VoxelWorld:
     def _region(self, rx: int, rz: int) -> NDArray[np.uint8]:  # [REGION, HEIGHT, REGION]
         found = self._regions.get((rx, rz))
         if found is None:
+            if len(self._regions) >= _KEPT_REGIONS:
+                self._regions = {key: self._regions[key] for key in self._edited}
             found = region(self.seed, self.biome, rx, rz)
             self._regions[(rx, rz)] = found
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -165,7 +166,7 @@ class BlockWorld:
         """Continue where `get_state` was called. A damaged state is a StateError and no change."""
         try:
             self._restore(json.loads(state))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, SceneError) as error:
             raise StateError(
                 f"a state of version {_STATE_VERSION} made by BlockWorld.get_state",
                 f"{type(error).__name__}: {error}",
@@ -175,10 +176,12 @@ class BlockWorld:
     def _restore(self, saved: dict[str, Any]) -> None:
         if saved["version"] != _STATE_VERSION:
             raise ValueError(f"version {saved['version']}")
-        voxels = VoxelWorld(int(saved["seed"]), Biome(SCENES.index(saved["scene"])))
+        voxels = VoxelWorld(require_seed(saved["seed"]), require_scene(saved["scene"]))
         for x, y, z, block in saved["edits"]:
             voxels.set_block(x, y, z, Block(block))
         body = Body(**saved["body"])
+        if not all(math.isfinite(value) for value in asdict(body).values()):
+            raise ValueError(f"body {body}")
         progress = Progress(frozenset((x, z) for x, z in saved["visited"]), saved["gems"])
         x, y, z = saved["beacon"]
         rng = np.random.default_rng()
