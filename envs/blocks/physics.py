@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from worldsim.envs.blocks.blocks import PASSABLE, Block
@@ -25,8 +25,8 @@ FALL_M_S: Final = 30.0  # terminal speed
 SINK_M_S: Final = 1.2
 STROKE_M_S: Final = 3.0  # swimming up
 LEAP_M_S: Final = 10.0  # out of the water onto a bank
-GRIP = 0.65  # share of the wanted velocity gained in one tick on the ground
-AIR_GRIP = 0.25
+GRIP: Final = 0.65  # share of the wanted velocity gained in one tick on the ground
+AIR_GRIP: Final = 0.25
 _EPSILON: Final = 1e-6
 _SWIM_LINE_M: Final = 0.4  # in water when the water reaches this far above the feet
 
@@ -136,11 +136,6 @@ def cells_of(body: Body) -> list[tuple[int, int, int]]:
     return [
         (x, y, z) for x in range(x0, x1 + 1) for y in range(y0, y1 + 1) for z in range(z0, z1 + 1)
     ]
-
-
-def stopped(body: Body) -> Body:
-    """The same body at rest."""
-    return replace(body, vx=0.0, vy=0.0, vz=0.0)
 
 
 def _steered(
