@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from types import MappingProxyType
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
+from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.errors import ConfigError
-from worldsim.types import Action, Observation, Pose, StepResult
+from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose, StepResult
 
 
 class FakeTaskWorld:
@@ -91,3 +97,159 @@ class FakeCommandConfig:
     def __post_init__(self) -> None:
         if self.speed is not None and self.speed <= 0:
             raise ConfigError("a positive speed", str(self.speed), "Pass a larger one.")
+
+
+@dataclass(frozen=True)
+class PlanePictures:
+    """A batch of renders of a PlaneWorld."""
+
+    rgb: NDArray[np.uint8]  # [B, H, W, 3]
+    depth: NDArray[np.float32]  # [B, H, W] metres
+
+
+class PlaneWorld:
+    """A true world that can be calculated: coloured ground at y = 0 under a plain sky.
+
+    Walking is free and a wall at z = -6 stops the walker, though it is not drawn.
+    """
+
+    def __init__(self, intrinsics: Intrinsics | None = None) -> None:
+        self.intrinsics = intrinsics or Intrinsics(width=32, height=20)
+        self.pose = Pose(0.0, 1.6, 0.0)
+        self.rendered = 0
+
+    def reset(self, *, seed: int | None = None) -> Observation:
+        self.pose = Pose(float((seed or 0) % 100), 1.6, 0.0, pitch_deg=20.0)
+        return self.observe()
+
+    def advance(self, action: Action) -> tuple[float, bool]:
+        self.pose = self.walked(self.pose, action)
+        return 0.0, False
+
+    def walked(self, pose: Pose, action: Action) -> Pose:
+        turned = pose.turned(action.yaw_deg, action.pitch_deg)
+        yaw = math.radians(turned.yaw_deg)
+        ahead, aside = action.forward - action.back, action.right - action.left
+        dx = 0.2 * (ahead * math.sin(yaw) + aside * math.cos(yaw))
+        dz = 0.2 * (aside * math.sin(yaw) - ahead * math.cos(yaw))
+        return turned.moved(dx, 0.0, max(dz, -6.0 - turned.z))
+
+    def observe(self) -> Observation:
+        pictures = self.render([self.pose])
+        return Observation(pictures.rgb[0], pictures.depth[0], self.pose)
+
+    def render(self, poses: Sequence[Pose]) -> PlanePictures:
+        self.rendered += len(poses)
+        far = torch.full((len(poses), self.intrinsics.height, self.intrinsics.width), 1.0)
+        matrices = torch.from_numpy(pose_matrices(list(poses)))
+        steps = unproject(far, matrices, self.intrinsics) - matrices[:, None, None, :3, 3]
+        down = (-steps[..., 1]).clamp(min=1e-6)
+        height = matrices[:, None, None, 1, 3]
+        depth = torch.where(down > 0.02, height / down, SKY_DEPTH_M)
+        points = (matrices[:, None, None, :3, 3] + depth[..., None] * steps).numpy()
+        waves = [np.sin(0.9 * points[..., 0]), np.cos(0.7 * points[..., 2])]
+        ground = np.stack((waves[0] * 60, waves[1] * 60, waves[0] * waves[1] * 60), axis=-1) + 110
+        sky = np.array((150.0, 200.0, 250.0))
+        rgb = np.where((depth.numpy() >= SKY_DEPTH_M)[..., None], sky, ground)
+        return PlanePictures(rgb.round().astype(np.uint8), depth.numpy())
+
+    def get_state(self) -> bytes:
+        return json.dumps(astuple(self.pose)).encode()
+
+    def set_state(self, state: bytes) -> None:
+        self.pose = Pose(*json.loads(state))
+
+
+class PlaneDream:
+    """An engine that dreams a PlaneWorld rightly, but for noise that a good memory lessens.
+
+    Args:
+        obedient: whether the dream does what it is told; if not, it always walks forward.
+    """
+
+    noise_levels = MappingProxyType({"full": 2.0, "recent": 12.0, "random": 18.0, "off": 30.0})
+
+    def __init__(self, *, obedient: bool = True) -> None:
+        self.world = PlaneWorld()
+        self.obedient = obedient
+        self.memory_mode = "full"
+        self.metrics = self
+        self.frames = 0
+        self.fed = 0
+
+    @property
+    def intrinsics(self) -> Intrinsics:
+        return self.world.intrinsics
+
+    def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation:
+        assert clip is not None
+        self.frames = 0
+        self.world.pose = clip.observations[-1].pose
+        return clip.observations[-1]
+
+    def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
+        self.frames += 1
+        self.world.advance(action if self.obedient else Action(forward=True))
+        self.world.pose = pose or self.world.pose
+        true = self.world.observe()
+        noise = np.random.default_rng(self.frames).normal(size=true.rgb.shape)
+        rgb = true.rgb + noise * self.noise_levels[self.memory_mode]
+        return StepResult(
+            Observation(rgb.clip(0, 255).astype(np.uint8), true.depth, self.world.pose)
+        )
+
+    def observe(self, action: Action, observation: Observation) -> None:
+        self.fed += 1
+        self.world.pose = observation.pose
+
+    def snapshot(self) -> tuple[int, Pose]:
+        return self.frames, self.world.pose
+
+    def restore(self, state: tuple[int, Pose]) -> None:
+        self.frames, self.world.pose = state
+
+    def stages_ms(self) -> dict[str, dict[str, float]]:
+        return {"denoise": {"p50": 1.0, "p95": 2.0, "p99": 3.0}}
+
+
+class FakeWorld:
+    """A world to record: a smooth picture that moves with every frame, seed and action.
+
+    The picture comes from one buffer that is drawn into again, as a real engine may do. Pixel
+    (0, 0) holds the frame's number in red and green.
+    """
+
+    def __init__(self, width: int = 64, height: int = 40) -> None:
+        self.intrinsics = Intrinsics(width=width, height=height)
+        self.closed = 0
+        self._rgb = np.zeros((height, width, 3), dtype=np.uint8)
+        self._depth = np.zeros((height, width), dtype=np.float32)
+        self._shift = 0
+        self._frame = 0
+        self._pose = Pose(0.0, 1.6, 0.0)
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        self._shift, self._frame = (seed or 0) * 7 + len(scene or ""), 0
+        self._pose = Pose(0.0, 1.6, 0.0)
+        return self._observe()
+
+    def step(self, action: Action) -> StepResult:
+        self._frame += 1
+        self._shift += 3 * action.forward + round(action.yaw_deg)
+        self._pose = self._pose.turned(action.yaw_deg, action.pitch_deg)
+        self._pose = self._pose.moved(0.0, 0.0, -0.1 * action.forward)
+        return StepResult(self._observe(), reward=0.5 * action.forward)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def _observe(self) -> Observation:
+        height, width = self._depth.shape
+        row, column = np.mgrid[:height, :width]
+        wave = self._shift + self._frame
+        self._rgb[..., 0] = 128 + 100 * np.sin((column + wave) / 9.0)
+        self._rgb[..., 1] = 128 + 100 * np.cos((row + wave) / 7.0)
+        self._rgb[..., 2] = wave % 200
+        self._rgb[0, 0, :2] = divmod(self._frame, 256)
+        self._depth[:] = 2.0 + row / height + self._frame / 8.0
+        return Observation(self._rgb, self._depth, self._pose)
