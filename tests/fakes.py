@@ -147,7 +147,8 @@ class PlaneWorld:
         height = matrices[:, None, None, 1, 3]
         depth = torch.where(down > 0.02, height / down, SKY_DEPTH_M)
         points = (matrices[:, None, None, :3, 3] + depth[..., None] * steps).numpy()
-        waves = [np.sin(0.9 * points[..., 0]), np.cos(0.7 * points[..., 2])]
+        fade = np.exp(-depth.numpy() / 8.0)  # waves finer than a pixel would be noise
+        waves = [fade * np.sin(0.9 * points[..., 0]), fade * np.cos(0.7 * points[..., 2])]
         ground = np.stack((waves[0] * 60, waves[1] * 60, waves[0] * waves[1] * 60), axis=-1) + 110
         sky = np.array((150.0, 200.0, 250.0))
         rgb = np.where((depth.numpy() >= SKY_DEPTH_M)[..., None], sky, ground)

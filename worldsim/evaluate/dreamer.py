@@ -9,8 +9,6 @@ from typing import Any, Protocol
 from worldsim.camera import Intrinsics
 from worldsim.types import Action, Clip, Observation, Pose, StepResult
 
-MEMORY_MODES = ("full", "recent", "random", "off")
-
 
 class StageTimes(Protocol):
     def stages_ms(self) -> Mapping[str, Mapping[str, float]]: ...
@@ -19,7 +17,7 @@ class StageTimes(Protocol):
 class Dream(Protocol):
     """What the suites need of the engine (see `worldsim.engine.engine.WorldEngine`)."""
 
-    memory_mode: Any  # one of MEMORY_MODES
+    memory_mode: Any  # full, recent, random or off
 
     @property
     def intrinsics(self) -> Intrinsics: ...
@@ -55,20 +53,20 @@ class Dreamer:
     ) -> None:
         self.engine = engine
         self.step_s: list[float] = []
-        self._on_frame = on_frame
+        self.on_frame = on_frame
         self._clock = clock
 
     def burn_in(self, clip: Clip, *, seed: int, memory: str = "full") -> None:
         """Begin anew from real frames, with the memory in one of its modes."""
         self.engine.memory_mode = memory
         self.engine.reset(seed=seed, clip=clip)
-        self._on_frame(len(clip.observations))
+        self.on_frame(len(clip.observations))
 
     def feed(self, actions: Sequence[Action], observations: Sequence[Observation]) -> None:
         """Show the engine the real frames that follow on these actions."""
         for action, observation in zip(actions, observations, strict=True):
             self.engine.observe(action, observation)
-            self._on_frame(1)
+            self.on_frame(1)
 
     def follow(self, steps: Iterable[tuple[Action, Pose]]) -> list[Observation]:
         """Dream along a given camera path, one frame for each action and the pose it leads to."""
@@ -79,5 +77,5 @@ class Dreamer:
         begun = self._clock()
         result = self.engine.step(action, pose=pose)
         self.step_s.append(self._clock() - begun)
-        self._on_frame(1)
+        self.on_frame(1)
         return result.observation

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices, project, unproject
+from worldsim.record.contact_sheet import evenly_spaced
 from worldsim.types import SKY_DEPTH_M, Observation
 
 MAX_WITNESSES = 48
@@ -24,8 +25,7 @@ class Witnesses:
     """Real frames that remember what they saw. At most 48 are asked, evenly spread in time."""
 
     def __init__(self, observations: Sequence[Observation], intrinsics: Intrinsics) -> None:
-        count = min(len(observations), MAX_WITNESSES)
-        chosen = np.linspace(0, len(observations) - 1, count).round().astype(int)
+        chosen = evenly_spaced(len(observations), MAX_WITNESSES)
         kept = [observations[i] for i in chosen]
         self._intrinsics = intrinsics
         self._depth = torch.from_numpy(np.stack([observation.depth for observation in kept]))

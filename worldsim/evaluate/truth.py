@@ -140,18 +140,15 @@ def look_away(seed: int, ticks: int) -> Behaviour:
     return lambda _pose: action
 
 
-def take_walk(
+def take_route(
     truth: Truth,
     seed: int,
     frames: int,
     *,
     then: Behaviour | None = None,
     then_frames: int = 0,
-) -> Walk:
-    """Free play for `frames` frames, then `then_frames` more under another behaviour.
-
-    The world is simulated first and its frames are rendered together afterwards.
-    """
+) -> tuple[list[Pose], list[Action]]:  # T+1 poses and T actions
+    """Free play for `frames` frames, then `then_frames` more under another behaviour, undrawn."""
     truth.reset(seed=seed)
     poses, actions = [truth.pose], list[Action]()
     behaviour: Behaviour = FreePlay(seed)
@@ -161,6 +158,19 @@ def take_walk(
         actions.append(behaviour(poses[-1]))
         truth.advance(actions[-1])
         poses.append(truth.pose)
+    return poses, actions
+
+
+def take_walk(
+    truth: Truth,
+    seed: int,
+    frames: int,
+    *,
+    then: Behaviour | None = None,
+    then_frames: int = 0,
+) -> Walk:
+    """A route with its frames, which are rendered together once it is known."""
+    poses, actions = take_route(truth, seed, frames, then=then, then_frames=then_frames)
     return Walk(seed, observe(truth, poses), tuple(actions))
 
 

@@ -1,0 +1,371 @@
+import io
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fakes import PlaneDream, PlaneWorld
+from rich.console import Console
+
+from worldsim.errors import ConfigError, OutputError
+from worldsim.evaluate.arena import Arena, scored_ticks
+from worldsim.evaluate.baselines import Warp, fill_unknown
+from worldsim.evaluate.budget import ALL, BUDGETS, PARTS, Budget
+from worldsim.evaluate.control import COMMANDS, control
+from worldsim.evaluate.dreamer import Dreamer
+from worldsim.evaluate.drift import drift, measure_drift
+from worldsim.evaluate.evaluation import evaluate, tell
+from worldsim.evaluate.machine import describe_machine
+from worldsim.evaluate.metrics import psnr
+from worldsim.evaluate.report import EvalConfig, require_writable
+from worldsim.evaluate.revisit import revisit, self_revisit
+from worldsim.evaluate.rollout import pose, rollout
+from worldsim.evaluate.score import Baselines, score_frame, summarise
+from worldsim.evaluate.seen import Witnesses
+from worldsim.evaluate.speed import percentiles_ms
+from worldsim.evaluate.suites import frames_of, run_parts
+from worldsim.evaluate.truth import (
+    FreePlay,
+    look_away,
+    observe,
+    path_length_m,
+    take_walk,
+    way_back,
+)
+from worldsim.types import SKY_DEPTH_M, Action, Observation, Pose
+
+TINY = Budget(
+    rollout={8: ALL, 32: 1},
+    revisit={6: {"full": 2, "off": 1}},
+    look_away={6: {"full": 1}},
+    self_revisit={6: {"full": 1, "off": 1}},
+    control=1,
+    drift={20: 1},
+    pose=1,
+)
+SEEDS = (5_000_000, 5_000_003)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Pictures this small are not worth waking a second thread for."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def make_arena(*, obedient: bool = True, seeds: tuple[int, ...] = SEEDS) -> Arena:
+    return Arena(Dreamer(PlaneDream(obedient=obedient)), PlaneWorld(), seeds)
+
+
+def view(pose: Pose) -> Observation:
+    return observe(PlaneWorld(), [pose])[0]
+
+
+LEVEL = Pose(0.0, 1.6, 0.0)
+
+
+# walks
+
+
+def test_the_same_seed_takes_the_same_walk_and_another_seed_another():
+    first, again, other = (take_walk(PlaneWorld(), seed, 60) for seed in (7, 7, 8))
+    assert first.actions == again.actions
+    assert np.array_equal(first.observations[-1].rgb, again.observations[-1].rgb)
+    assert first.actions != other.actions
+
+
+def test_action_t_leads_from_frame_t_to_the_next():
+    walk, world = take_walk(PlaneWorld(), 3, 40), PlaneWorld()
+    for t, action in enumerate(walk.actions):
+        assert world.walked(walk.poses[t], action) == walk.poses[t + 1]
+
+
+def test_a_clip_of_32_frames_has_31_actions():
+    clip = take_walk(PlaneWorld(), 3, 40).clip(32)
+    assert (len(clip.observations), len(clip.actions)) == (32, 31)
+
+
+def test_free_play_gets_somewhere():
+    walk = take_walk(PlaneWorld(), 5, 200)
+    assert path_length_m(walk.poses) > 8.0
+
+
+def test_who_cannot_get_on_jumps_and_then_turns_away():
+    play, stuck = FreePlay(0), Pose(0.0, 1.6, 0.0)
+    actions = [play(stuck) for _ in range(80)]
+    assert any(action.jump for action in actions)
+    assert any(abs(action.yaw_deg) >= 9.0 for action in actions)
+
+
+def test_looking_away_turns_by_half_to_three_quarters_of_a_circle():
+    turns = [abs(look_away(seed, 48)(LEVEL).yaw_deg) * 48 for seed in range(20)]
+    assert min(turns) >= 180.0 and max(turns) <= 270.0
+
+
+def test_the_way_back_visits_the_poses_in_reverse():
+    walk = take_walk(PlaneWorld(), 3, 20)
+    steps = way_back(walk.actions, walk.poses)
+    assert [pose for _, pose in steps] == walk.poses[-2::-1]
+
+
+def test_the_way_back_undoes_turns_and_steps_but_not_a_clamped_pitch():
+    out = [Action(left=True, yaw_deg=10.0, pitch_deg=30.0), Action(forward=True)]
+    poses = [Pose(0, 0, 0, 175.0, 80.0), Pose(0, 0, 0, -175.0, 89.0), Pose(0, 0, -1, -175.0, 89.0)]
+    first, second = (action for action, _ in way_back(out, poses))
+    assert first == Action(back=True)
+    assert second == Action(right=True, yaw_deg=-10.0, pitch_deg=-9.0)
+
+
+# seen surfaces
+
+
+def test_a_frame_has_seen_itself():
+    target = view(LEVEL.turned(0, 20))
+    assert Witnesses([target], PlaneWorld().intrinsics).seen(target).all()
+
+
+def test_what_lies_behind_was_not_seen():
+    seen = Witnesses([view(LEVEL)], PlaneWorld().intrinsics).seen(view(LEVEL.turned(180, 0)))
+    assert not seen.any()
+
+
+def test_a_turn_to_the_right_leaves_the_right_edge_unseen():
+    seen = Witnesses([view(LEVEL)], PlaneWorld().intrinsics).seen(view(LEVEL.turned(20, 0)))
+    assert seen[:, :8].mean() > 0.9 and not seen[:, -4:].any()
+
+
+def test_far_ground_at_a_grazing_angle_agrees_with_itself_after_a_step():
+    stepped = view(LEVEL.moved(0.0, 0.0, -0.3))
+    seen = Witnesses([view(LEVEL)], PlaneWorld().intrinsics).seen(stepped)
+    assert seen[:-3].all()
+
+
+def test_a_surface_behind_another_was_not_seen():
+    target = view(LEVEL.turned(0, 30))
+    hidden = replace(target, depth=np.full_like(target.depth, 0.5))
+    assert not Witnesses([hidden], PlaneWorld().intrinsics).seen(target).any()
+
+
+def test_sky_counts_as_seen_only_where_sky_was_seen():
+    up = LEVEL.turned(0, -60)
+    target = view(up)
+    assert (target.depth == SKY_DEPTH_M).all()
+    roof = replace(target, depth=np.full_like(target.depth, 30.0))
+    intrinsics = PlaneWorld().intrinsics
+    assert Witnesses([view(up.moved(3, 0, 3))], intrinsics).seen(target).all()
+    assert not Witnesses([roof], intrinsics).seen(target).any()
+
+
+# baselines and scores
+
+
+def test_the_warp_of_a_known_world_is_nearer_to_the_truth_than_the_last_frame():
+    known = [view(LEVEL.turned(yaw_deg, 20)) for yaw_deg in range(0, 48, 2)]
+    target = view(LEVEL.turned(15, 20).moved(0.2, 0, -0.2))
+    warped = Warp(known, PlaneWorld().intrinsics)(target.pose)
+    assert psnr(warped, target.rgb) > psnr(known[-1].rgb, target.rgb) + 3
+
+
+def test_unknown_pixels_take_the_mean_of_the_known_around_them():
+    rgb = torch.zeros(3, 5, 7)
+    known = torch.zeros(5, 7, dtype=torch.bool)
+    rgb[:, 2, 3], known[2, 3] = 0.5, True
+    assert torch.allclose(fill_unknown(rgb, known), torch.full((3, 5, 7), 0.5))
+    assert torch.equal(fill_unknown(rgb, ~known)[:, ~known], rgb[:, ~known])
+
+
+def test_nothing_known_is_grey():
+    nothing = torch.zeros(4, 4, dtype=torch.bool)
+    assert not fill_unknown(torch.ones(3, 4, 4), nothing).any()
+
+
+def test_seen_and_unseen_pixels_are_scored_apart():
+    target = view(LEVEL.turned(0, 30))
+    wrong_right = target.rgb.copy()
+    wrong_right[:, 16:] = 0
+    seen = np.zeros(target.depth.shape, dtype=bool)
+    seen[:, :16] = True
+    score = score_frame(
+        replace(target, rgb=wrong_right),
+        target,
+        seen,
+        Baselines(copied=target.rgb, warped=wrong_right),
+    )
+    assert score.psnr_seen == score.copy_last == math.inf
+    assert score.psnr_unseen < score.psnr < 20
+    assert score.warp_only == score.psnr
+    assert score.depth_error == 0.0
+
+
+def test_a_mean_skips_what_was_not_scored_and_caps_what_is_perfect():
+    target = view(LEVEL.turned(0, 30))
+    everything = np.ones(target.depth.shape, dtype=bool)
+    score = score_frame(target, target, everything, Baselines(copied=target.rgb, warped=target.rgb))
+    summary = summarise([score, replace(score, psnr=20.0)], walks=1)
+    assert (summary["n"], summary["frames"]) == (1, 2)
+    assert summary["psnr"] == 40.0
+    assert summary["psnr_unseen"] is None
+
+
+def test_scored_ticks_end_with_the_last():
+    assert scored_ticks(48) == list(range(3, 48, 4))
+    assert scored_ticks(5) == [0, 1, 2, 3, 4]
+
+
+# suites
+
+
+def test_rollouts_are_scored_at_each_horizon_they_reach():
+    results = rollout(make_arena(), TINY)
+    assert {horizon: scores["n"] for horizon, scores in results.items()} == {
+        "1": 2,
+        "8": 2,
+        "32": 1,
+    }
+    assert all(35 < scores["psnr"] < 45 for scores in results.values())
+
+
+def test_a_forgetful_dream_scores_worse_on_the_way_back():
+    modes = revisit(make_arena(), TINY.revisit)["6"]
+    assert modes["full"]["psnr"] > modes["off"]["psnr"] + 10
+    assert (modes["full"]["n"], modes["off"]["n"]) == (2, 1)
+
+
+def test_the_way_out_is_fed_and_the_way_back_is_dreamed():
+    arena = make_arena(seeds=SEEDS[:1])
+    revisit(arena, {6: {"full": 1}})
+    assert arena.dreamer.engine.fed == 6
+    assert len(arena.dreamer.step_s) == 6
+
+
+def test_a_dream_is_compared_with_itself_and_not_with_the_truth():
+    class OtherColours(PlaneDream):
+        def step(self, action, *, pose=None):
+            result = super().step(action, pose=pose)
+            seen = result.observation
+            return replace(result, observation=replace(seen, rgb=255 - seen.rgb))
+
+    arena = replace(make_arena(), dreamer=Dreamer(OtherColours()))
+    assert self_revisit(arena, {6: {"full": 1}})["6"]["full"]["psnr"] > 20
+    assert revisit(arena, {6: {"full": 1}})["6"]["full"]["psnr"] < 15
+
+
+def test_control_tells_an_obedient_dream_from_one_that_always_walks_on():
+    good, bad = (control(make_arena(obedient=obedient), ALL) for obedient in (True, False))
+    assert good.accuracy == 1.0
+    assert bad.by_action["forward"] == 1.0
+    assert bad.accuracy == pytest.approx(1 / len(COMMANDS))
+    assert good.chance == pytest.approx(1 / len(COMMANDS))
+
+
+def test_commands_with_one_outcome_count_as_one():
+    class Frozen(PlaneWorld):
+        def walked(self, pose, action):
+            return pose
+
+    arena = replace(make_arena(obedient=False), truth=Frozen())
+    outcome = control(arena, 1)
+    assert (outcome.accuracy, outcome.chance) == (1.0, 1.0)
+
+
+def test_the_pose_error_of_a_dream_that_knows_the_physics_is_zero():
+    result = pose(make_arena(), TINY)
+    assert result["error_m"] == pytest.approx(0.0, abs=1e-6)
+    assert result["path_m"] > 0
+
+
+def test_a_frozen_dream_does_not_drift_and_a_fading_one_does():
+    one = view(LEVEL.turned(0, 30))
+    faded = [replace(one, rgb=(one.rgb * (1 - i / 40)).astype(np.uint8)) for i in range(20)]
+    still = measure_drift([one] * 20, [LEVEL] * 20)
+    assert (still.sharpness, still.depth, still.colour, still.path_m) == (0.0, 0.0, 0.0, 0.0)
+    fading = measure_drift(faded, [LEVEL] * 20)
+    assert fading.sharpness > 0.3 and fading.colour > 0.1
+
+
+def test_drift_stands_beside_the_change_of_the_true_world():
+    result = drift(make_arena(), {20: 1})["20"]
+    assert result["n"] == 1
+    assert set(result["truth"]) < set(result)
+
+
+def test_percentiles_are_in_milliseconds():
+    assert percentiles_ms([0.01] * 10)["p50"] == pytest.approx(10.0)
+    assert percentiles_ms([]) == {}
+
+
+def test_the_planned_frames_are_the_frames_that_are_made():
+    for part in PARTS:
+        made: list[int] = []
+        arena = make_arena()
+        arena.dreamer.on_frame = made.append
+        run_parts(arena, TINY, [part])
+        assert sum(made) == frames_of(part, TINY, len(SEEDS)), part
+
+
+def test_the_quick_suite_stays_within_its_frames():
+    frames = sum(frames_of(part, BUDGETS["quick"], 16) for part in PARTS)
+    assert frames < 9_000
+
+
+# the command
+
+
+def test_seeds_that_training_has_seen_are_refused_unless_allowed():
+    with pytest.raises(ConfigError, match="--allow-training-seeds"):
+        EvalConfig(seeds="12:4")
+    assert list(EvalConfig(seeds="12:2", allow_training_seeds=True).seed_range) == [12, 13]
+
+
+@pytest.mark.parametrize("seeds", ["", "5000000", "5000000:0", "5000000:x", "-1:4", "5000000:4:2"])
+def test_malformed_seeds_are_refused(seeds: str):
+    with pytest.raises(ConfigError, match="START:COUNT"):
+        EvalConfig(seeds=seeds)
+
+
+def test_an_unknown_part_is_refused():
+    with pytest.raises(ConfigError, match="self_revisit"):
+        EvalConfig(only=("dreams",))
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path):
+    with pytest.raises(OutputError, match="--json"):
+        require_writable(EvalConfig(json=tmp_path / "missing" / "result.json"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="--report"):
+        require_writable(EvalConfig(report=tmp_path / "file"))
+
+
+def test_an_evaluation_writes_json_tables_and_a_report(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(BUDGETS, "quick", TINY)
+    config = EvalConfig(json=tmp_path / "result.json", report=tmp_path / "report")
+    arena, console = make_arena(), Console(file=io.StringIO(), width=200)
+    results = evaluate(arena, config, {"name": "plane", "hash": "0" * 12}, console)
+    tell(results, arena, config, console)
+
+    stored = json.loads(config.json.read_text())
+    keys = {"machine", "checkpoint", "next", "speed", *PARTS}
+    assert keys <= set(stored)
+    scores = {"psnr", "psnr_seen", "psnr_unseen", "ssim", "copy_last", "warp_only", "n"}
+    for entry in (
+        stored["next"],
+        stored["rollout"]["8"],
+        stored["revisit"]["6"]["off"],
+        stored["self_revisit"]["6"]["full"],
+    ):
+        assert scores <= set(entry)
+    report = (tmp_path / "report" / "report.md").read_text()
+    assert "rollout 8" in report and "strip_00.png" in report
+    assert (tmp_path / "report" / "strip_00.png").exists()
+    assert "self_revisit 6 full" in console.file.getvalue()
+
+
+def test_the_machine_is_described():
+    machine = describe_machine()
+    assert machine["torch"] == torch.__version__
+    assert machine["cpu"]
