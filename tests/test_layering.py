@@ -58,9 +58,12 @@ def imports(module: str, path: Path) -> Iterator[str]:
             base = package[: len(package) - node.level + 1] if node.level else []
             base += node.module.split(".") if node.module else []
             yield from (".".join((*base, alias.name)) for alias in node.names)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id == "worldsim":
-                yield f"worldsim.{node.attr}"
+        elif isinstance(node, ast.Attribute) and _is_name(node.value, "worldsim"):
+            yield f"worldsim.{node.attr}"
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def layer(dotted: str) -> int:
