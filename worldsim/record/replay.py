@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
+from tyro.conf import Positional
 
 from worldsim.errors import CheckpointError, EpisodeError
 from worldsim.record.episode import Episode
@@ -31,7 +32,7 @@ from worldsim.types import TICK_HZ
 class ReplayConfig:
     """Run a recorded episode again in the same world and verify every frame, bit for bit."""
 
-    episode: Path
+    episode: Positional[Path]
     """The folder that `worldsim record` wrote."""
     allow_other_weights: bool = False
     """Replay even if the dream's weights, or the version of the real world, have changed."""
