@@ -165,8 +165,8 @@ def test_sky_counts_as_seen_only_where_sky_was_seen():
 
 
 def test_the_warp_of_a_known_world_is_nearer_to_the_truth_than_the_last_frame():
-    known = [view(LEVEL.turned(yaw_deg, 20)) for yaw_deg in range(0, 48, 2)]
-    target = view(LEVEL.turned(15, 20).moved(0.2, 0, -0.2))
+    known = [view(LEVEL.turned(yaw_deg, 45)) for yaw_deg in range(0, 48, 2)]
+    target = view(LEVEL.turned(15, 45).moved(0.2, 0, -0.2))
     warped = Warp(known, PlaneWorld().intrinsics)(target.pose)
     assert psnr(warped, target.rgb) > psnr(known[-1].rgb, target.rgb) + 3
 
