@@ -179,10 +179,8 @@ def _true_beacon(seed: int, scene: str | None) -> Sequence[float]:  # [3] metres
     from worldsim.envs.blocks.world import BlockWorld
 
     world = BlockWorld()
-    world.reset(seed=seed, scene=scene)
-    beacon = world.beacon
-    world.close()
-    return beacon
+    world.prepare(seed=seed, scene=scene)
+    return world.beacon
 
 
 def _eye(pose: Pose) -> tuple[float, ...]:  # [3] metres

@@ -28,7 +28,7 @@ HOMES = {
     "gymnasium": ("worldsim.envs", "worldsim.tools"),
     "triton": ("worldsim.kernels",),
     "av": ("worldsim.record", "worldsim.train", "worldsim.evaluate", "worldsim.tools"),
-    "tyro": ("worldsim.cli", "worldsim.tools"),
+    "tyro": ("worldsim.cli", "worldsim.tools", "worldsim.record", "worldsim.play"),
 }
 
 
