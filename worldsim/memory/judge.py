@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
+from worldsim.kernels.splat import positive
 from worldsim.memory.hint import Sources
 from worldsim.memory.planes import MIN_SCALE, Planes
 
@@ -25,10 +26,8 @@ SKY_TOLERANCE = 5e-4  # 1/m; below this inverse depth a point cannot be told fro
 MORE_TRUSTED = 1.25  # a frame trusted this many times more overrules all supporters
 AS_TRUSTED = 0.5  # a newer frame overrules them with this share of their trust
 OLD_VOTE = 0.5  # weight of a contradiction that is older than the newest supporter
-TRUST_SCORE = 4.0  # one unit of trust outweighs a 16-fold resolution
-DOUBT_SCORE = -2.0
-AGE_SCORE = -0.25
-SHARP_OCTAVES = (-2.0, 0.0)  # more source pixels than target pixels are no gain
+TRUST_SCORE, SHARP_SCORE, DOUBT_SCORE, AGE_SCORE = 4.0, 3.0, -2.0, -0.25
+FAR = 1e6  # larger than every score, age and inverse depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,10 @@ class _Sightings:
     x: Tensor  # [B, K, M] pixels
     y: Tensor  # [B, K, M]
     w: Tensor  # [B, K, M] the point's inverse depth in the source
-    support: Tensor  # [B, K, M] bool
-    carve: Tensor  # [B, K, M] bool
-    octaves: Tensor  # [B, K, M] log2 of source pixels per target pixel, along one side
-    doubt: Tensor  # [B, K, M] uint8
+    support: Tensor  # [B, K, M] 1 or 0
+    carve: Tensor  # [B, K, M] 1 or 0
+    sharpness: Tensor  # [B, K, M] source pixels per target pixel along one side, at most 1
+    doubt: Tensor  # [B, K, M] how near to a silhouette, as in Planes
 
 
 def judge(
@@ -66,25 +65,25 @@ def judge(
     """Lets all sources vote on one point per pixel and picks the best supporter."""
     seen = _look_up(w, rotated, translation, planes, sources.valid, intrinsics)
     trust, age = sources.trust[..., None], sources.age[..., None]  # [B, K, 1]
-    score = _score(seen, trust, age).masked_fill_(~seen.support, -torch.inf)
-    best_score, best = score.max(dim=1, keepdim=True)
-    best_trust = (trust * seen.support).amax(1, keepdim=True)
-    newest = torch.where(seen.support, age, torch.inf).amin(1, keepdim=True)
-    is_newer = age < newest
-    overrules = (is_newer & (trust >= AS_TRUSTED * best_trust)) | (
-        trust > MORE_TRUSTED * best_trust
+    trust_of_supporters = trust * seen.support
+    best_trust = trust_of_supporters.amax(1, keepdim=True)
+    newest = (age + FAR * (1 - seen.support)).amin(1, keepdim=True)
+    is_newer = positive(newest - age)
+    overrules = torch.maximum(
+        is_newer * positive(trust - AS_TRUSTED * best_trust),
+        positive(trust - MORE_TRUSTED * best_trust),
     )
-    alive = (best_score > -torch.inf) & ~(seen.carve & overrules).any(1, keepdim=True)
+    carved = (seen.carve * overrules).amax(1)
+    votes = trust_of_supporters.sum(1)
+    against = (seen.carve * trust * (OLD_VOTE + (1 - OLD_VOTE) * is_newer)).sum(1)
 
-    votes = (trust * seen.support).sum(1)
-    against = (torch.where(is_newer, trust, OLD_VOTE * trust) * seen.carve).sum(1)
-    sharpness = (seen.octaves.gather(1, best)[:, 0] + 0.6).clamp(-2.0, 0.0).exp2()
-    confidence = votes / (votes + against + 1e-6) * best_trust[:, 0] * sharpness
-    return Verdict(
-        confidence * alive[:, 0],
-        best[:, 0],
-        *(part.gather(1, best)[:, 0] for part in (seen.x, seen.y, seen.w)),
+    best = _score(seen, trust, age).max(dim=1, keepdim=True).indices
+    x, y, w_seen, sharpness = (
+        part.gather(1, best)[:, 0] for part in (seen.x, seen.y, seen.w, seen.sharpness)
     )
+    share = votes / (votes + against + 1e-6) * best_trust[:, 0]
+    confidence = share * (1 - carved) * (1.5 * sharpness).clamp(0.25, 1.0)
+    return Verdict(confidence, best[:, 0], x, y, w_seen)
 
 
 def _score(
@@ -93,8 +92,9 @@ def _score(
     age: Tensor,  # [B, K, 1]
 ) -> Tensor:  # [B, K, M] how good a view of the point each source has
     oldest = age.amax(1, keepdim=True).clamp(min=1e-6)
-    frame_score = TRUST_SCORE * trust + AGE_SCORE * age / oldest
-    return frame_score + seen.octaves.clamp(*SHARP_OCTAVES) + DOUBT_SCORE * (seen.doubt > 0)
+    frame_score = TRUST_SCORE * trust + AGE_SCORE * age / oldest - FAR
+    doubt_score = DOUBT_SCORE * seen.doubt.clamp(max=1)
+    return frame_score + SHARP_SCORE * seen.sharpness + doubt_score + FAR * seen.support
 
 
 def _look_up(
@@ -114,21 +114,23 @@ def _look_up(
     focal, width, height = intrinsics.focal_px, intrinsics.width, intrinsics.height
     x, y = ray_x * focal + width / 2, ray_y * -focal + height / 2
     column, row = x.floor(), y.floor()
-    inside = (scale > MIN_SCALE) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    inside = inside & valid[..., None]
-    index = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).long()
+    held_column, held_row = column.clamp(0, width - 1), row.clamp(0, height - 1)
+    index = (held_row * width + held_column).long()
+    away = (held_column - column).abs() + (held_row - row).abs()  # 0 inside the source's picture
+    blind = FAR * (away + (MIN_SCALE - scale).clamp(min=0) + ~valid[..., None])
 
     slope_x, slope_y = planes.slope_x.gather(2, index), planes.slope_y.gather(2, index)
     w_seen = planes.w.gather(2, index) + slope_x * (x - column - 0.5) + slope_y * (y - row - 0.5)
     w_point = w_target * shrink
     squared = w_point * w_point
     tolerance = SUPPORT_RELATIVE * w_point + SUPPORT_M * squared + SKY_TOLERANCE
-    support = inside & ((w_seen - w_point).abs() < tolerance)
+    support = positive(tolerance - (w_seen - w_point).abs() - blind)
     seen_through = (1 - CARVE_RELATIVE) * w_point - CARVE_M * squared - SKY_TOLERANCE
-    carve = inside & (planes.nearest.gather(2, index) < seen_through)
+    carve = positive(seen_through - planes.nearest.gather(2, index) - blind)
 
     a, b = slope_x * focal, slope_y * -focal
     facing = 1.0 - (a * tx + b * ty + (a * ray_x + b * ray_y - w_seen) * tz)
-    # A patch covers facing**-1 * scale**-3 source pixels a target pixel.
-    octaves = -0.5 * (facing.clamp(min=0.01) * scale.clamp(min=MIN_SCALE) ** 3).log2()
-    return _Sightings(x, y, w_point, support, carve, octaves, planes.doubt.gather(2, index))
+    # A patch covers 1 / (facing * scale**3) source pixels a target pixel.
+    shrinkage = facing.clamp(min=0.01) * scale.clamp(min=MIN_SCALE) ** 3
+    sharpness = shrinkage.clamp(min=1.0).rsqrt()
+    return _Sightings(x, y, w_point, support, carve, sharpness, planes.doubt.gather(2, index))

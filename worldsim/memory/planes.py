@@ -10,14 +10,14 @@ Shape letters as in `worldsim.types`; P is the number of pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
-from worldsim.kernels.splat import MAX_RADIUS_PX, Surfels
+from worldsim.kernels.splat import MAX_RADIUS_PX, Surfels, positive
 from worldsim.types import SKY_DEPTH_M
 
 NEAR_M = 0.05  # nearer surfaces are treated as being this far away
@@ -37,7 +37,7 @@ class Planes:
     slope_x: Tensor  # [B, K, P] change of w per pixel to the right
     slope_y: Tensor  # [B, K, P] change of w per pixel down
     nearest: Tensor  # [B, K, P] largest w of the 3x3 pixels around
-    doubt: Tensor  # [B, K, P] uint8: 0 clear of silhouettes, else RIM, FRINGE or FLYING
+    doubt: Tensor  # [B, K, P] float32: 0 clear of silhouettes, else RIM, FRINGE or FLYING
 
 
 def inverse_depth(
@@ -59,14 +59,14 @@ def fit_planes(
     limit = SLOPE_LIMIT * w
     slope_x = _flatter(w.diff(dim=-1), -1).clamp(min=-limit, max=limit)
     slope_y = _flatter(w.diff(dim=-2), -2).clamp(min=-limit, max=limit)
-    nearest = F.max_pool2d(w, 3, stride=1, padding=1)
-    farthest = -F.max_pool2d(-w, 3, stride=1, padding=1)
+    nearest = around(torch.maximum, w)
+    farthest = around(torch.minimum, w)
     # On a plane the 3x3 pixels around reach exactly from w - slope to w + slope.
     slope, step = slope_x.abs() + slope_y.abs(), EDGE_STEP * w
-    doubt = (w - slope - farthest > step).byte() * RIM
-    doubt = doubt.masked_fill_(nearest - w - slope > step, FRINGE)
-    between = (nearest > FLYING_STEP * w) & (w > FLYING_STEP * farthest)
-    doubt = doubt.masked_fill_(between, FLYING)
+    rim = positive(w - slope - step - farthest) * RIM
+    fringe = positive(nearest - w - slope - step) * FRINGE
+    flying = positive(nearest - FLYING_STEP * w) * positive(w - FLYING_STEP * farthest) * FLYING
+    doubt = torch.maximum(torch.maximum(rim, fringe), flying)
     return Planes(*(part.flatten(2) for part in (w, slope_x, slope_y, nearest, doubt)))
 
 
@@ -78,6 +78,20 @@ def _flatter(
     forward = torch.cat((step, step.narrow(dim, last, 1)), dim)
     backward = torch.cat((step.narrow(dim, 0, 1), step), dim)
     return torch.where(forward.abs() < backward.abs(), forward, backward)
+
+
+def around(
+    extreme: Callable[[Tensor, Tensor], Tensor],
+    w: Tensor,  # [..., H, W]
+) -> Tensor:  # [..., H, W] the extreme of the 3x3 pixels around
+    """Separable and elementwise: several times faster on a CPU than a pooling layer."""
+    for dim in (-1, -2):
+        last = w.shape[dim] - 1
+        pairs = extreme(w.narrow(dim, 0, last), w.narrow(dim, 1, last))
+        right = torch.cat((pairs, pairs.narrow(dim, last - 1, 1)), dim)
+        left = torch.cat((pairs.narrow(dim, 0, 1), pairs), dim)
+        w = extreme(left, right)
+    return w
 
 
 def plane_normals(
@@ -106,7 +120,6 @@ def surfels_in_view(
     tx, ty, tz = target_from_source[..., :3, 3, None].unbind(2)  # [B, K, 1] each
     qx, qy, qz = (rotation @ rays_3P).unbind(2)  # [B, K, P] each
     scale = -(qz + planes.w * tz)  # depth in the target over depth in the source
-    in_front = scale > MIN_SCALE
     shrink = scale.clamp(min=MIN_SCALE).reciprocal()
     focal = intrinsics.focal_px
     x = (qx + planes.w * tx) * shrink * focal + intrinsics.width / 2
@@ -117,7 +130,7 @@ def surfels_in_view(
     facing = 1.0 + nx * tx + ny * ty + nz * tz
     per_px = (facing.clamp(min=1e-3) * focal).reciprocal()
     limit = SLOPE_LIMIT * w
-    drawn = in_front & (facing > 0) & (planes.w > 0) & valid[..., None]
+    drawn = positive(scale - MIN_SCALE) * positive(facing) * positive(planes.w) * valid[..., None]
     radius = (0.5 * shrink + FOOTPRINT_PX).clamp(max=MAX_RADIUS_PX)
     parts = (
         x,
@@ -125,6 +138,6 @@ def surfels_in_view(
         w,
         (nx * per_px).clamp(min=-limit, max=limit),
         (ny * -per_px).clamp(min=-limit, max=limit),
-        torch.where(drawn, radius, -1.0),
+        (radius + 1) * drawn - 1,
     )
     return Surfels(*(part.flatten(1) for part in parts))

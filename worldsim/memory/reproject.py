@@ -8,7 +8,7 @@ Shape letters as in `worldsim.types`; P is the number of pixels.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -16,10 +16,10 @@ from einops import rearrange
 from torch import Tensor
 
 from worldsim.camera import Intrinsics, invert_rigid, pixel_rays
-from worldsim.kernels.splat import Surfels, splat
+from worldsim.kernels.splat import Surfels, positive, splat
 from worldsim.memory.hint import Hint, Sources
 from worldsim.memory.judge import Verdict, judge
-from worldsim.memory.planes import FLYING, FRINGE, Planes, fit_planes, surfels_in_view
+from worldsim.memory.planes import FLYING, FRINGE, Planes, around, fit_planes, surfels_in_view
 from worldsim.types import SKY_DEPTH_M
 
 __all__ = ["Hint", "Sources", "reproject"]
@@ -73,23 +73,73 @@ def _reproject(
 
     planes = fit_planes(sources.depth)
     surfels = surfels_in_view(planes, target_from_source, rays_3P, sources.valid, intrinsics)
-    doubt = planes.doubt.flatten(1)
-    nearest = close_holes(splat(_below(FRINGE, doubt, surfels), height=height, width=width))
-    # A gap's second chance is the fringes, which are not drawn at first.
+    clear = _drawn(surfels, positive(FRINGE - planes.doubt.flatten(1)))
+    nearest = close_holes(splat(clear, height=height, width=width)).flatten(1)
+    first = judge(nearest, rotated, translation, planes, sources, intrinsics)
+    again = compact(first.confidence <= 0)
+    behind = _second_layer(surfels, planes, nearest, again, intrinsics)
+    pixels = again[:, None, None].expand(-1, *rotated.shape[1:3], -1)
+    second = judge(behind, rotated.gather(3, pixels), translation, planes, sources, intrinsics)
+    w = nearest.scatter(1, again, _kept(nearest, behind, again, first))
+    return _render(w, _merged(first, second, again), planes, sources, intrinsics)
+
+
+def _second_layer(
+    surfels: Surfels,  # [B, K*P]
+    planes: Planes,
+    nearest: Tensor,  # [B, P] inverse depth of the first layer
+    again: Tensor,  # [B, M] the pixels where it did not stand
+    intrinsics: Intrinsics,
+) -> Tensor:  # [B, M] inverse depth
+    """What lies behind a first layer that failed; a gap is offered the fringes that it lacked."""
+    height, width = intrinsics.height, intrinsics.width
+    failed = torch.zeros_like(nearest).scatter_(1, again, 1.0)
+    reach = around(torch.maximum, F.pad(failed.view(-1, height, width), (1, 1, 1, 1)))
+    column = surfels.x.clamp(-1, width).floor() + 1
+    row = surfels.y.clamp(-1, height).floor() + 1
+    is_near = reach.flatten(1).gather(1, (row * (width + 2) + column).long())
+    is_near = is_near * positive(surfels.radius) * positive(FLYING - planes.doubt.flatten(1))
     ceiling = torch.where(nearest > 0, (1 - LAYER_STEP) * nearest, torch.inf)
-    surfels = _below(FLYING, doubt, surfels)
-    behind = splat(surfels, height=height, width=width, ceiling=ceiling)
-    first, second = (
-        judge(layer.flatten(1), rotated, translation, planes, sources, intrinsics)
-        for layer in (nearest, behind)
+    layer = splat(
+        _picked(_drawn(surfels, is_near), compact(is_near > 0)),
+        height=height,
+        width=width,
+        ceiling=ceiling.view(-1, height, width),
     )
-    w = torch.where(first.confidence > 0, nearest.flatten(1), behind.flatten(1))
-    return _render(w, _either(first, second), planes, sources, intrinsics)
+    return layer.flatten(1).gather(1, again)
 
 
-def _below(limit: int, doubt: Tensor, surfels: Surfels) -> Surfels:
-    """Only the surfels with less doubt than the limit."""
-    return replace(surfels, radius=surfels.radius.masked_fill(doubt >= limit, -1.0))
+def compact(
+    mask: Tensor,  # [B, P] bool
+) -> Tensor:  # [B, M] int64 where it is true, padded with zeros to the fullest row
+    """For work that is idempotent: a padded 0 may repeat a pixel or add one that needs no work."""
+    if len(mask) == 1:
+        return mask[0].nonzero()[None, :, 0]
+    place = mask.cumsum(1)
+    most = int(place[:, -1].max()) if mask.shape[1] else 0
+    place = torch.where(mask, place - 1, most)
+    everywhere = torch.arange(mask.shape[1], device=mask.device).expand_as(place)
+    return place.new_zeros(len(mask), most + 1).scatter_(1, place, everywhere)[:, :most]
+
+
+def _kept(old: Tensor, new: Tensor, again: Tensor, first: Verdict) -> Tensor:  # [B, M]
+    """The new values, but for padded pixels whose first verdict stood."""
+    return torch.where(first.confidence.gather(1, again) > 0, old.gather(1, again), new)
+
+
+def _merged(first: Verdict, second: Verdict, again: Tensor) -> Verdict:
+    names = [field.name for field in fields(Verdict)]
+    pairs = [(getattr(first, name), getattr(second, name)) for name in names]
+    return Verdict(*(old.scatter(1, again, _kept(old, new, again, first)) for old, new in pairs))
+
+
+def _picked(surfels: Surfels, index: Tensor) -> Surfels:  # index [B, M]
+    parts = (getattr(surfels, field.name).gather(1, index) for field in fields(Surfels))
+    return Surfels(*parts)
+
+
+def _drawn(surfels: Surfels, mask: Tensor) -> Surfels:  # mask [B, P] 1 or 0
+    return replace(surfels, radius=(surfels.radius + 1) * mask - 1)
 
 
 def close_holes(
@@ -101,18 +151,6 @@ def close_holes(
     is_hole = nearer.sum(1) >= HOLE_NEIGHBOURS
     farthest = torch.where(nearer, around, torch.inf).amin(1)
     return torch.where(is_hole, farthest, w.flatten(1)).view_as(w)
-
-
-def _either(first: Verdict, second: Verdict) -> Verdict:
-    """The first verdict where it stands, else the second."""
-    stands = first.confidence > 0
-    return Verdict(
-        torch.where(stands, first.confidence, second.confidence),
-        torch.where(stands, first.source, second.source),
-        torch.where(stands, first.x, second.x),
-        torch.where(stands, first.y, second.y),
-        torch.where(stands, first.w, second.w),
-    )
 
 
 def _render(
@@ -161,7 +199,7 @@ def _sample_colour(
             )
             weight = (1 - dx.abs()).clamp(min=1e-6) * (1 - dy.abs()).clamp(min=1e-6)
             weight = weight * ((seen - verdict.w).abs() < tolerance)
-            weight = weight * torch.where(doubt.gather(1, index) > 0, DOUBT_WEIGHT, 1.0)
+            weight = weight * (1 - (1 - DOUBT_WEIGHT) * doubt.gather(1, index).clamp(max=1))
             taps = rgb_B3F.gather(2, index[:, None].expand(-1, 3, -1))
             colour = colour + weight[:, None] * taps
             total = total + weight
