@@ -16,7 +16,7 @@ Distances are metres, one cell is one metre, and positions count from the grid's
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import torch
@@ -59,7 +59,6 @@ class _March:
     through: Tensor  # [P] int64
     origin: Tensor  # [P, 3]
     direction: Tensor  # [P, 3] without zeros
-    inverse: Tensor  # [P, 3]
     distance: Tensor  # [P]
     cell: Tensor  # [P, 3] int64
     axis: Tensor  # [P] int64 of the plane last crossed
@@ -119,10 +118,9 @@ def _entered(
     B, R, _ = origins.shape
     origin, direction = origins.reshape(-1, 3), directions.reshape(-1, 3)
     direction = torch.where(direction.abs() < _TINY, torch.full_like(direction, _TINY), direction)
-    inverse = 1.0 / direction
     near = torch.where(direction > 0, torch.zeros_like(size), size)
-    enter, axis = ((near - origin) * inverse).max(-1)
-    leave = ((size - near - origin) * inverse).amin(-1)
+    enter, axis = ((near - origin) / direction).max(-1)
+    leave = ((size - near - origin) / direction).amin(-1)
     crossed = enter > 0
     distance = enter.clamp(min=0.0)
     cell = (origin + direction * distance[:, None]).floor().long()
@@ -134,7 +132,6 @@ def _entered(
         through.repeat_interleave(R),
         origin,
         direction,
-        inverse,
         distance,
         cell,
         axis,
@@ -151,23 +148,13 @@ def _advanced(
     room = room[:, None]
     ahead = march.direction > 0
     plane = march.cell + torch.where(ahead, room, 1 - room)
-    distance, axis = ((plane - march.origin) * march.inverse).min(-1)
+    distance, axis = ((plane - march.origin) / march.direction).min(-1)
     arrived = (march.origin + march.direction * distance[:, None]).floor().long()
     arrived = torch.minimum(torch.maximum(arrived, march.cell - room + 1), march.cell + room - 1)
     beyond = march.cell + torch.where(ahead, room, -room)
     cell = arrived.scatter(1, axis[:, None], beyond.gather(1, axis[:, None]))
-    return _March(
-        march.ray,
-        march.grid,
-        march.through,
-        march.origin,
-        march.direction,
-        march.inverse,
-        distance,
-        cell,
-        axis,
-        torch.ones_like(march.crossed),
-    )
+    crossed = torch.ones_like(march.crossed)
+    return replace(march, distance=distance, cell=cell, axis=axis, crossed=crossed)
 
 
 def _record_(hits: RayHits, march: _March, face: int | None, block: Tensor | int) -> None:
@@ -183,118 +170,97 @@ def _record_(hits: RayHits, march: _March, face: int | None, block: Tensor | int
 if triton is not None:
 
     @triton.jit
-    def _pick(i_axis, x, y, z):
-        return tl.where(i_axis == 0, x, tl.where(i_axis == 1, y, z))
+    def _load3(p_rows, i_row, m_row, other):
+        b_x = tl.load(p_rows + i_row * 3, mask=m_row, other=other)
+        b_y = tl.load(p_rows + i_row * 3 + 1, mask=m_row, other=other)
+        b_z = tl.load(p_rows + i_row * 3 + 2, mask=m_row, other=other)
+        return b_x, b_y, b_z
 
     @triton.jit
     def _first_of(b_x, b_y, b_best):
+        """The axis whose value is the best one."""
         return tl.where(b_x == b_best, 0, tl.where(b_y == b_best, 1, 2))
 
     @triton.jit
-    def _arrive(b_o, b_d, b_t, b_c, b_room, m_axis):
-        """The cell of one axis after leaving the cube: the neighbour, or inside its bounds."""
+    def _span(b_o, b_d, extent):
+        """Where a ray enters and leaves the grid's extent along one axis."""
+        b_near = tl.where(b_d > 0, 0, extent)
+        return (b_near - b_o) / b_d, (extent - b_near - b_o) / b_d
+
+    @triton.jit
+    def _first_cell(b_o, b_d, b_t, m_crossed, extent):
+        b_c = tl.floor(b_o + b_d * b_t).to(tl.int32)
+        return tl.where(m_crossed, tl.minimum(tl.maximum(b_c, 0), extent - 1), b_c)
+
+    @triton.jit
+    def _exit(b_o, b_d, b_c, b_room):
+        """Where a ray crosses the plane ahead of it along one axis."""
+        return (b_c + tl.where(b_d > 0, b_room, 1 - b_room) - b_o) / b_d
+
+    @triton.jit
+    def _next_cell(b_o, b_d, b_t, b_c, b_room, m_axis):
+        """Beyond the plane along the axis crossed, within the cube along the others."""
         b_at = tl.floor(b_o + b_d * b_t).to(tl.int32)
         b_at = tl.minimum(tl.maximum(b_at, b_c - b_room + 1), b_c + b_room - 1)
         return tl.where(m_axis, b_c + tl.where(b_d > 0, b_room, -b_room), b_at)
 
     @triton.jit
     def _raycast_kernel(
-        p_blocks,
-        p_clearance,
-        p_grid,
-        p_through,
-        p_origins,
-        p_directions,
-        p_distance,
-        p_face,
-        p_block,
-        p_cell,
-        R,
-        X,
-        Y,
-        Z,
-        max_distance,
-        TINY: tl.constexpr,
-        BELOW_ID: tl.constexpr,
-        BLOCK: tl.constexpr,
-    ):
+        p_blocks, p_clearance, p_grid, p_through, p_origins, p_directions,
+        p_distance, p_face, p_block, p_cell,
+        R, X, Y, Z, max_distance,
+        TINY: tl.constexpr, BELOW_ID: tl.constexpr, BLOCK: tl.constexpr
+    ):  # fmt: skip
         i_batch = tl.program_id(1).to(tl.int64)
         i_ray = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
         m_ray = i_ray < R
-        i_flat = i_batch * R + i_ray
+        i_out = i_batch * R + i_ray
         i_grid = tl.load(p_grid + i_batch) * X * Y * Z
         through = tl.load(p_through + i_batch)
-        b_ox = tl.load(p_origins + i_flat * 3, mask=m_ray, other=0.0)
-        b_oy = tl.load(p_origins + i_flat * 3 + 1, mask=m_ray, other=0.0)
-        b_oz = tl.load(p_origins + i_flat * 3 + 2, mask=m_ray, other=0.0)
-        b_dx = tl.load(p_directions + i_flat * 3, mask=m_ray, other=1.0)
-        b_dy = tl.load(p_directions + i_flat * 3 + 1, mask=m_ray, other=1.0)
-        b_dz = tl.load(p_directions + i_flat * 3 + 2, mask=m_ray, other=1.0)
+        b_ox, b_oy, b_oz = _load3(p_origins, i_out, m_ray, 0.0)
+        b_dx, b_dy, b_dz = _load3(p_directions, i_out, m_ray, 1.0)
         b_dx = tl.where(tl.abs(b_dx) < TINY, TINY, b_dx)
         b_dy = tl.where(tl.abs(b_dy) < TINY, TINY, b_dy)
         b_dz = tl.where(tl.abs(b_dz) < TINY, TINY, b_dz)
-        b_ix, b_iy, b_iz = 1.0 / b_dx, 1.0 / b_dy, 1.0 / b_dz
-
-        b_ex = (tl.where(b_dx > 0, 0, X) - b_ox) * b_ix
-        b_ey = (tl.where(b_dy > 0, 0, Y) - b_oy) * b_iy
-        b_ez = (tl.where(b_dz > 0, 0, Z) - b_oz) * b_iz
-        b_lx = (tl.where(b_dx > 0, X, 0) - b_ox) * b_ix
-        b_ly = (tl.where(b_dy > 0, Y, 0) - b_oy) * b_iy
-        b_lz = (tl.where(b_dz > 0, Z, 0) - b_oz) * b_iz
+        b_ex, b_lx = _span(b_ox, b_dx, X)
+        b_ey, b_ly = _span(b_oy, b_dy, Y)
+        b_ez, b_lz = _span(b_oz, b_dz, Z)
         b_enter = tl.maximum(tl.maximum(b_ex, b_ey), b_ez)
-        b_leave = tl.minimum(tl.minimum(b_lx, b_ly), b_lz)
         b_axis = _first_of(b_ex, b_ey, b_enter)
         m_crossed = b_enter > 0
         b_t = tl.maximum(b_enter, 0.0)
-        b_cx = tl.floor(b_ox + b_dx * b_t).to(tl.int32)
-        b_cy = tl.floor(b_oy + b_dy * b_t).to(tl.int32)
-        b_cz = tl.floor(b_oz + b_dz * b_t).to(tl.int32)
-        b_cx = tl.where(m_crossed, tl.minimum(tl.maximum(b_cx, 0), X - 1), b_cx)
-        b_cy = tl.where(m_crossed, tl.minimum(tl.maximum(b_cy, 0), Y - 1), b_cy)
-        b_cz = tl.where(m_crossed, tl.minimum(tl.maximum(b_cz, 0), Z - 1), b_cz)
-        m_active = m_ray & ((b_t <= b_leave) | (b_enter <= 0)) & (b_t <= max_distance)
+        b_cx = _first_cell(b_ox, b_dx, b_t, m_crossed, X)
+        b_cy = _first_cell(b_oy, b_dy, b_t, m_crossed, Y)
+        b_cz = _first_cell(b_oz, b_dz, b_t, m_crossed, Z)
+        m_meets = (b_t <= tl.minimum(tl.minimum(b_lx, b_ly), b_lz)) | (b_enter <= 0)
+        m_active = m_ray & m_meets & (b_t <= max_distance)
 
-        b_out_t = tl.full((BLOCK,), float("inf"), tl.float32)
-        b_out_face = tl.full((BLOCK,), -1, tl.int32)
-        b_out_block = tl.zeros((BLOCK,), tl.int32)
-        b_out_x = tl.zeros((BLOCK,), tl.int32)
-        b_out_y = tl.zeros((BLOCK,), tl.int32)
-        b_out_z = tl.zeros((BLOCK,), tl.int32)
         while tl.max(m_active.to(tl.int32), axis=0) > 0:
-            m_x = (b_cx >= 0) & (b_cx < X)
-            m_inside = m_active & m_x & (b_cy >= 0) & (b_cy < Y) & (b_cz >= 0) & (b_cz < Z)
+            m_inside = (b_cx >= 0) & (b_cx < X) & (b_cy >= 0) & (b_cy < Y)
+            m_inside = m_active & m_inside & (b_cz >= 0) & (b_cz < Z)
             i_cell = i_grid + (b_cx.to(tl.int64) * Y + b_cy) * Z + b_cz
             b_id = tl.load(p_blocks + i_cell, mask=m_inside, other=0).to(tl.int32)
             b_room = tl.load(p_clearance + i_cell, mask=m_inside, other=1).to(tl.int32)
             b_room = tl.maximum(b_room, 1)
             m_below = m_active & (b_cy < 0) & (b_dy < 0)
             m_hit = (m_inside & (b_id != 0) & (b_id != through)) | m_below
-            b_ahead = (_pick(b_axis, b_dx, b_dy, b_dz) > 0).to(tl.int32)
-            b_face = tl.where(m_crossed, b_axis * 2 + b_ahead, 6)
-            b_out_t = tl.where(m_hit, b_t, b_out_t)
-            b_out_face = tl.where(m_hit, tl.where(m_below, 2, b_face), b_out_face)
-            b_out_block = tl.where(m_hit, tl.where(m_below, BELOW_ID, b_id), b_out_block)
-            b_out_x = tl.where(m_hit, b_cx, b_out_x)
-            b_out_y = tl.where(m_hit, b_cy, b_out_y)
-            b_out_z = tl.where(m_hit, b_cz, b_out_z)
+            b_along = tl.where(b_axis == 0, b_dx, tl.where(b_axis == 1, b_dy, b_dz))
+            b_face = tl.where(m_crossed, b_axis * 2 + (b_along > 0).to(tl.int32), 6)
+            tl.store(p_distance + i_out, b_t, mask=m_hit)
+            tl.store(p_face + i_out, tl.where(m_below, 2, b_face), mask=m_hit)
+            tl.store(p_block + i_out, tl.where(m_below, BELOW_ID, b_id), mask=m_hit)
+            tl.store(p_cell + i_out * 3, b_cx, mask=m_hit)
+            tl.store(p_cell + i_out * 3 + 1, b_cy, mask=m_hit)
+            tl.store(p_cell + i_out * 3 + 2, b_cz, mask=m_hit)
 
-            b_nx = (b_cx + tl.where(b_dx > 0, b_room, 1 - b_room) - b_ox) * b_ix
-            b_ny = (b_cy + tl.where(b_dy > 0, b_room, 1 - b_room) - b_oy) * b_iy
-            b_nz = (b_cz + tl.where(b_dz > 0, b_room, 1 - b_room) - b_oz) * b_iz
-            b_t = tl.minimum(tl.minimum(b_nx, b_ny), b_nz)
-            b_axis = _first_of(b_nx, b_ny, b_t)
-            b_cx = _arrive(b_ox, b_dx, b_t, b_cx, b_room, b_axis == 0)
-            b_cy = _arrive(b_oy, b_dy, b_t, b_cy, b_room, b_axis == 1)
-            b_cz = _arrive(b_oz, b_dz, b_t, b_cz, b_room, b_axis == 2)
+            b_x, b_y = _exit(b_ox, b_dx, b_cx, b_room), _exit(b_oy, b_dy, b_cy, b_room)
+            b_t = tl.minimum(tl.minimum(b_x, b_y), _exit(b_oz, b_dz, b_cz, b_room))
+            b_axis = _first_of(b_x, b_y, b_t)
+            b_cx = _next_cell(b_ox, b_dx, b_t, b_cx, b_room, b_axis == 0)
+            b_cy = _next_cell(b_oy, b_dy, b_t, b_cy, b_room, b_axis == 1)
+            b_cz = _next_cell(b_oz, b_dz, b_t, b_cz, b_room, b_axis == 2)
             m_crossed = m_crossed | m_active
             m_active = m_inside & (m_hit == 0) & (b_t <= max_distance)
-
-        tl.store(p_distance + i_flat, b_out_t, mask=m_ray)
-        tl.store(p_face + i_flat, b_out_face, mask=m_ray)
-        tl.store(p_block + i_flat, b_out_block, mask=m_ray)
-        tl.store(p_cell + i_flat * 3, b_out_x, mask=m_ray)
-        tl.store(p_cell + i_flat * 3 + 1, b_out_y, mask=m_ray)
-        tl.store(p_cell + i_flat * 3 + 2, b_out_z, mask=m_ray)
 
 
 def _launch(
@@ -307,13 +273,7 @@ def _launch(
     max_distance: float,
 ) -> RayHits:
     B, R, _ = origins.shape
-    device = origins.device
-    hits = RayHits(
-        torch.empty((B, R), device=device),
-        torch.empty((B, R), dtype=torch.int32, device=device),
-        torch.empty((B, R), dtype=torch.int32, device=device),
-        torch.empty((B, R, 3), dtype=torch.int32, device=device),
-    )
+    hits = _no_hits(B, R, origins.device)  # the kernel writes only where there is a hit
     if B * R == 0:
         return hits
     inputs = (blocks, clearance, grid, through, origins, directions)

@@ -1,7 +1,7 @@
 """Draws block worlds with OpenGL: a voxel ray-march in a fragment shader.
 
-No display is needed. The context is made at the first render, belongs to one process (a forked
-child makes its own) and is entered for every call: other libraries may hold contexts too.
+No display is needed. The context is made at the first render, belongs to one process (a child
+forked before makes its own) and is entered for every call: other libraries may hold contexts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,8 @@ class GLRenderer:
         BackendError: at the first render, if no context can be made.
     """
 
+    _opened_in: ClassVar[int | None] = None  # the process that first used the driver
+
     def __init__(self, *, supersample: int = 2) -> None:
         require_supersample(supersample)
         self._supersample = supersample
@@ -101,7 +103,9 @@ class GLRenderer:
 
     def _open(self) -> _Session:
         if self._session is None or self._session.pid != os.getpid():
+            _refuse_after_fork(GLRenderer._opened_in)
             self._session = _open_session()
+            GLRenderer._opened_in = os.getpid()
         return self._session
 
     def _draw(
@@ -126,6 +130,16 @@ class GLRenderer:
             framebuffer.viewport = (0, i * height, width, height)
             session.triangle.render(vertices=3)
         return _read(framebuffer, count, intrinsics)
+
+
+def _refuse_after_fork(opened_in: int | None) -> None:
+    """GL drivers do not survive a fork: the child would wait for the parent's threads forever."""
+    if opened_in not in (None, os.getpid()):
+        raise BackendError(
+            "a process whose parent has not used OpenGL before it forked",
+            f"process {os.getpid()}, forked from {opened_in} after it had rendered",
+            "Start workers with the 'spawn' or 'forkserver' method, or use renderer='torch'.",
+        )
 
 
 def _open_session() -> _Session:
