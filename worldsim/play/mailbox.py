@@ -6,6 +6,7 @@ than a tick is kept until a tick has seen it (pressed or activated).
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,14 +41,14 @@ class Taken:
 class InputSource(Protocol):
     """Where actions come from: a player's mailbox, a script, later a gamepad or an agent."""
 
-    def take(self) -> Taken | None:
-        """The next tick's action; None when there will be no more."""
+    def take(self) -> Taken:
+        """The next tick's action."""
 
     def unused(self, used: Motion) -> Motion:
         """The motion that came in beyond `used`: how far the view is ahead of a frame."""
 
-    def forget(self) -> None:
-        """Drop what is waiting: the world changed under the player's hands."""
+    def forget(self) -> Motion:
+        """Drop what waits, as the world has changed; returns all the motion there has been."""
 
 
 class Mailbox:
@@ -97,36 +98,32 @@ class Mailbox:
         with self._lock:
             return self._arrived - used
 
-    def forget(self) -> None:
+    def forget(self) -> Motion:
         with self._lock:
             self._tapped.clear()
             self._used = self._arrived
+            return self._used
 
 
 class ScriptedInput:
-    """A list of actions as a player; starts again at its end until `ticks` actions are out."""
+    """A list of actions as a player, over and over."""
 
-    def __init__(self, actions: Sequence[Action], ticks: int) -> None:
+    def __init__(self, actions: Sequence[Action]) -> None:
         if not actions:
             raise ActionError("a script of one action or more", "none", "Use another script.")
-        self._actions = actions
-        self._ticks = ticks
-        self._next = 0
+        self._actions = itertools.cycle(actions)
         self._used = Motion()
 
-    def take(self) -> Taken | None:
-        if self._next >= self._ticks:
-            return None
-        action = self._actions[self._next % len(self._actions)]
-        self._next += 1
+    def take(self) -> Taken:
+        action = next(self._actions)
         self._used += Motion(action.yaw_deg, action.pitch_deg)
         return Taken(action, self._used)
 
     def unused(self, used: Motion) -> Motion:
         return self._used - used
 
-    def forget(self) -> None:
-        return
+    def forget(self) -> Motion:
+        return self._used
 
 
 def _clipped(degrees: float) -> float:

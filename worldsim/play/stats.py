@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+REPORTED_TICKS = 16384
 QUANTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
@@ -67,6 +68,34 @@ class Rate:
         return float((len(times) - 1) / max(times[-1] - times[0], 1e-9))
 
 
+class TickMeter:
+    """How long ticks took and how long was played, pauses and loading left out."""
+
+    def __init__(self) -> None:
+        self.tick_ms = Ring(REPORTED_TICKS)
+        self.rate = Rate()
+        self.frames = 0
+        self.played_s = 0.0
+        self.first_tick_s: float | None = None
+        self._last_tick_s: float | None = None
+
+    def ticked(self, started_s: float, ended_s: float) -> None:
+        self.tick_ms.add((ended_s - started_s) * 1e3)
+        self.rate.mark(ended_s)
+        self.played_s += ended_s - (started_s if self._last_tick_s is None else self._last_tick_s)
+        self._last_tick_s = ended_s
+        self.frames += 1
+        if self.first_tick_s is None:
+            self.first_tick_s = ended_s
+
+    def interrupted(self) -> None:
+        """The time until the next tick is not time played."""
+        self._last_tick_s = None
+
+    def fps(self) -> float:
+        return self.frames / self.played_s if self.played_s > 0 else 0.0
+
+
 def memory_mb() -> float | None:
     """The most memory this process has held, in MiB; None where the system does not tell."""
     try:
@@ -79,10 +108,10 @@ def memory_mb() -> float | None:
 
 def process_age_s() -> float | None:
     """Seconds since this process started; None where the system does not tell."""
-    stat, uptime = Path("/proc/self/stat"), Path("/proc/uptime")
-    if not (stat.exists() and uptime.exists()):
+    stat = Path("/proc/self/stat")
+    if not stat.exists():
         return None
     after_name = stat.read_text().rpartition(")")[2].split()
     started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")  # field 22 of proc(5)
-    now_s = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     return max(0.0, now_s - started_s)

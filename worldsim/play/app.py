@@ -1,0 +1,241 @@
+"""`worldsim play`: a window, two threads and a world; or no window and a script for a player."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from worldsim.engine.clock import Clock, Pacer, RealClock, Unpaced
+from worldsim.errors import ConfigError
+from worldsim.play.controls import Controls
+from worldsim.play.display import Display
+from worldsim.play.keymap import load_keymap
+from worldsim.play.loop import LoopConfig, ModelLoop, Watcher
+from worldsim.play.mailbox import Mailbox, ScriptedInput
+from worldsim.play.report import Report, report_on
+from worldsim.play.stats import process_age_s
+from worldsim.play.tick import Board
+from worldsim.play.watchers import DemoWatcher, EpisodeWatcher
+from worldsim.play.window import HeadlessWindow, NoDisplayError, PresenterName, Window
+from worldsim.record.output import claim_folder
+from worldsim.record.script import compile_script, load_script
+from worldsim.record.worlds import (
+    MadeWorld,
+    MakeWorld,
+    MemoryMode,
+    RendererName,
+    WorldConfig,
+    WorldKind,
+    make_world,
+)
+from worldsim.types import TICK_HZ, TICK_S
+
+DEMO_TICKS = 10 * TICK_HZ
+DEMO_VIDEO, DEMO_SHEET = Path("worldsim-demo.mp4"), Path("worldsim-demo.png")
+SWITCH_INTERVAL_S = 0.001  # Python's 5 ms would hold the display back while the model thread runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayConfig:
+    """Walk through a world. Without a display, ten seconds of it are filmed instead."""
+
+    world: WorldKind = "dream"
+    """The dream, or the real block world that it learned from; Tab switches while playing."""
+    seed: int = 7
+    """Which world: the same seed is the same world."""
+    scene: str | None = None
+    """meadow, forest, desert, snow or canyon; left out, the seed decides."""
+    checkpoint: str = "default"
+    """The dream's checkpoint: a name or a folder."""
+    steps: int = 2
+    """The dream's denoising steps a frame."""
+    memory: MemoryMode = "full"
+    """What the dream remembers."""
+    device: str = "auto"
+    """Where the dream runs."""
+    renderer: RendererName = "auto"
+    """What draws the real world."""
+    headless: bool = False
+    """No window: a script plays, as fast as the machine can."""
+    frames: int | None = None
+    """Stop after so many ticks. Left out: the script once, or until the window is closed."""
+    script: str = "stroll"
+    """Who plays where there is no window: a bundled script or the path of a TOML file."""
+    report: Path | None = None
+    """Write the run's numbers to this JSON file."""
+    record: Path | None = None
+    """Record what is played into this new or empty folder."""
+    width: int = 1280
+    """The window's width in pixels."""
+    height: int = 800
+    """The window's height in pixels."""
+    fullscreen: bool = False
+    """Start on the whole screen."""
+    presenter: PresenterName = "auto"
+    """How the window is drawn: gl, surface, or auto (gl where a graphics card does it)."""
+
+    def __post_init__(self) -> None:
+        if self.frames is not None and self.frames < 1:
+            raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
+        if self.seed < 0:
+            raise ConfigError("a seed of 0 or more", repr(self.seed), "Correct it.")
+
+    def world_config(self, kind: WorldKind) -> WorldConfig:
+        return WorldConfig(
+            kind=kind,
+            checkpoint=self.checkpoint,
+            steps=self.steps,
+            memory=self.memory,
+            device=self.device,
+            renderer=self.renderer,
+        )
+
+
+def run(config: PlayConfig, *, make: MakeWorld = make_world, clock: Clock | None = None) -> int:
+    """Play; exit code 0. Raises a WorldsimError that names the mistake."""
+    clock = clock or RealClock()
+    started_at_s = clock.now() - (process_age_s() or 0.0)
+    config.world_config(config.world)  # refuses bad values before a window opens
+    if config.record is not None:
+        claim_folder(config.record)
+    session = Session(config=config, make=make, clock=clock, started_at_s=started_at_s)
+    if config.headless:
+        _tell(session.play(HeadlessWindow(), scripted=True))
+        return 0
+    try:
+        window = _open_window(config)
+    except NoDisplayError as error:
+        return _film_demo(session, error)
+    try:
+        session.play(window, scripted=False)
+    finally:
+        window.close()
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One run of the game, with everything that tests replace."""
+
+    config: PlayConfig
+    make: MakeWorld
+    clock: Clock
+    started_at_s: float
+
+    def play(self, window: Window, *, scripted: bool, watchers: Sequence[Watcher] = ()) -> Report:
+        """A person plays at 20 ticks a second, or a script as fast as the machine can.
+
+        Returns when the player quits or the configured frames are out, with the report written.
+        """
+        mailbox, keymap, board = Mailbox(), load_keymap(), Board()
+        actions = compile_script(load_script(self.config.script)) if scripted else []
+        source = ScriptedInput(actions) if scripted else mailbox
+        loop = ModelLoop(
+            self._loop_config(default_frames=len(actions) or None),
+            make_world=self._made,
+            source=source,
+            board=board,
+            clock=self.clock,
+            pacing=Unpaced() if scripted else Pacer(self.clock, TICK_S),
+            watchers=[*self._recorders(scripted), *watchers],
+        )
+        display = Display(
+            window=window,
+            controls=Controls(keymap, mailbox),
+            keymap=keymap,
+            source=source,
+            loop=loop,
+            board=board,
+            clock=self.clock,
+            pacing=Pacer(self.clock, 1.0 / window.refresh_hz),
+        )
+        _run_both(loop, display)
+        return self._reported(loop)
+
+    def _loop_config(self, default_frames: int | None) -> LoopConfig:
+        config = self.config
+        return LoopConfig(
+            world=config.world,
+            seed=config.seed,
+            scene=config.scene,
+            frames=config.frames or default_frames,
+        )
+
+    def _made(self, kind: WorldKind) -> MadeWorld:
+        return self.make(self.config.world_config(kind))
+
+    def _recorders(self, scripted: bool) -> list[Watcher]:
+        if self.config.record is None:
+            return []
+        return [EpisodeWatcher(self.config.record, self.config.script if scripted else None)]
+
+    def _reported(self, loop: ModelLoop) -> Report:
+        report = report_on(loop, started_at_s=self.started_at_s)
+        if self.config.report is not None:
+            report.write(self.config.report)
+        return report
+
+
+def _run_both(loop: ModelLoop, display: Display) -> None:
+    """The model on a thread of its own, the display on this one; an error of either ends both."""
+    with _quick_thread_switches(), ThreadPoolExecutor(1, "worldsim-model") as pool:
+        model = pool.submit(loop.run)
+        try:
+            display.run(model.done)
+        finally:
+            loop.stop()
+        model.result()
+
+
+@contextmanager
+def _quick_thread_switches() -> Iterator[None]:
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual_s)
+
+
+def _open_window(config: PlayConfig) -> Window:
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    from worldsim.play.pygame_window import PygameWindow, WindowConfig  # SDL: heavy
+
+    window = PygameWindow(
+        WindowConfig(width=config.width, height=config.height, presenter=config.presenter)
+    )
+    if config.fullscreen:
+        window.toggle_fullscreen()
+    return window
+
+
+def _film_demo(session: Session, why: NoDisplayError) -> int:
+    """What there is to see where there is no screen."""
+    err = Console(stderr=True)
+    err.print(f"No display ({why.got}): filming ten seconds of play instead.", soft_wrap=True)
+    config = session.config
+    filming = replace(session, config=replace(config, frames=config.frames or DEMO_TICKS))
+    report = filming.play(
+        HeadlessWindow(), scripted=True, watchers=[DemoWatcher(DEMO_VIDEO, DEMO_SHEET)]
+    )
+    _tell(report)
+    Console().print(
+        f"film     {DEMO_VIDEO.resolve()}\nstills   {DEMO_SHEET.resolve()}", soft_wrap=True
+    )
+    return 0
+
+
+def _tell(report: Report) -> None:
+    Console().print(
+        f"{report.world}, seed {report.seed}: {report.frames} frames at {report.fps:.1f} frames/s, "
+        f"tick p50 {report.tick_ms.p50:.1f} ms, p95 {report.tick_ms.p95:.1f} ms",
+        soft_wrap=True,
+        highlight=False,
+    )

@@ -1,0 +1,178 @@
+"""The display thread: at the screen's rate, the newest frame turned to where the player looks.
+
+Looking around costs no model time: the motion that no frame has used yet turns the newest frame
+(`warp`), so the view answers within one refresh while the model runs at 20 Hz.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from worldsim.engine.clock import Clock, Pacing
+from worldsim.errors import OutputError
+from worldsim.play.controls import Controls, Wish
+from worldsim.play.hud import HudMode, compose_hud
+from worldsim.play.keymap import Keymap
+from worldsim.play.loop import ModelLoop, Order
+from worldsim.play.mailbox import InputSource
+from worldsim.play.stats import Rate
+from worldsim.play.tick import Board, Phase, Tick
+from worldsim.play.warp import limited, rotation_between
+from worldsim.play.window import View, Window
+from worldsim.record.contact_sheet import save_png
+
+log = logging.getLogger(__name__)
+
+MESSAGE_S = 3.0
+RATE_EVERY_S = 0.25  # numbers that change faster cannot be read
+
+_ORDERS = {
+    Wish.pause: Order.pause,
+    Wish.resume: Order.resume,
+    Wish.reset: Order.reset,
+    Wish.switch_world: Order.switch_world,
+}
+
+
+class Display:
+    """Reads the window's events, draws what the model thread publishes."""
+
+    def __init__(
+        self,
+        *,
+        window: Window,
+        controls: Controls,
+        keymap: Keymap,
+        source: InputSource,
+        loop: ModelLoop,
+        board: Board,
+        clock: Clock,
+        pacing: Pacing,
+    ) -> None:
+        self._window = window
+        self._controls = controls
+        self._keymap = keymap
+        self._source = source
+        self._loop = loop
+        self._board = board
+        self._clock = clock
+        self._pacing = pacing
+        self._visible = True
+        self._debug = False
+        self._message = ""
+        self._message_until_s = 0.0
+        self._rate = Rate()
+        self._shown_hz = 0.0
+        self._next_rate_s = 0.0
+        self._last_s = clock.now()
+        self._last_shown: object = None
+        self._grabbed = False
+        self.quit = False
+
+    def run(self, finished: Callable[[], bool]) -> None:
+        """Refresh until the player quits or the model thread has `finished`."""
+        while not (self.quit or finished()):
+            self._pacing.wait()
+            self.refresh()
+
+    def refresh(self) -> None:
+        """One turn: events in, and a picture out if anything about it has changed."""
+        now_s = self._clock.now()
+        for wish in self._controls.handle(self._window.poll(), now_s - self._last_s):
+            self._fulfil(wish)
+        self._last_s = now_s
+        self._follow_grab()
+        self._read_messages(now_s)
+        self._measure(now_s)
+        self._show(self._board.newest())
+
+    def _fulfil(self, wish: Wish) -> None:
+        if wish in _ORDERS:
+            self._loop.order(_ORDERS[wish])
+        elif wish is Wish.toggle_hud:
+            self._visible = not self._visible
+        elif wish is Wish.toggle_debug:
+            self._debug = not self._debug
+        elif wish is Wish.toggle_fullscreen:
+            self._window.toggle_fullscreen()
+        elif wish is Wish.take_screenshot:
+            self._take_screenshot()
+        elif wish is Wish.quit:
+            self.quit = True
+
+    def _follow_grab(self) -> None:
+        if self._controls.grabbed != self._grabbed:
+            self._grabbed = self._controls.grabbed
+            self._window.grab_mouse(self._grabbed)
+
+    def _read_messages(self, now_s: float) -> None:
+        for message in self._board.heard():
+            self._say(message)
+        if now_s >= self._message_until_s:
+            self._message = ""
+
+    def _say(self, message: str) -> None:
+        self._message, self._message_until_s = message, self._clock.now() + MESSAGE_S
+
+    def _measure(self, now_s: float) -> None:
+        self._rate.mark(now_s)
+        if now_s >= self._next_rate_s:
+            self._shown_hz = self._rate.hz(now_s)
+            self._next_rate_s = now_s + RATE_EVERY_S
+
+    def _show(self, tick: Tick | None) -> None:
+        """Draw, unless the picture would be the one that is already on the screen."""
+        mode = HudMode(
+            visible=self._visible,
+            debug=self._debug,
+            grabbed=self._grabbed,
+            display_hz=self._shown_hz,
+            message=self._message,
+        )
+        view = self._view(tick, mode)
+        turn = view.frame_from_view.tobytes()
+        shown = (id(tick), turn, view.hud, self._window.size)
+        if shown != self._last_shown:
+            self._window.present(view)
+            self._last_shown = shown
+
+    def _view(self, tick: Tick | None, mode: HudMode) -> View:
+        hud = compose_hud(tick, mode, self._keymap)
+        if tick is None or tick.observation is None:
+            return View(rgb=None, fov_y_deg=60.0, frame_from_view=np.eye(3), hud=hud)
+        frame = tick.observation.pose
+        ahead = self._source.unused(tick.used)
+        turned = limited(frame, ahead.yaw_deg, ahead.pitch_deg)
+        still = tick.phase is not Phase.playing or turned == frame
+        return View(
+            rgb=tick.observation.rgb,
+            fov_y_deg=tick.fov_y_deg,
+            frame_from_view=np.eye(3) if still else rotation_between(frame, turned),
+            hud=hud,
+        )
+
+    def _take_screenshot(self) -> None:
+        picture = self._window.screenshot()
+        if picture is None:
+            return
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")[:-3]
+        path = pictures_folder() / f"worldsim_{stamp}.png"
+        try:
+            save_png(picture, path)
+        except OutputError as error:
+            self._say(str(error))
+            return
+        log.info("screenshot %s", path)
+        self._say(f"Saved {path}")
+
+
+def pictures_folder() -> Path:
+    """The user's pictures, or the current folder where there are none."""
+    pictures = Path(platformdirs.user_pictures_dir())
+    return pictures if pictures.is_dir() else Path.cwd()

@@ -1,0 +1,230 @@
+"""The model thread: one tick of the world every 1/20 s, made from the latest input."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Protocol
+
+from worldsim.camera import Intrinsics
+from worldsim.engine.clock import Clock, Pacing
+from worldsim.errors import ConfigError, WorldsimError
+from worldsim.play.mailbox import InputSource, Motion
+from worldsim.play.stats import TickMeter
+from worldsim.play.tick import Board, Phase, Pulse, Tick
+from worldsim.play.traits import keyframes_of, stages_of
+from worldsim.record.format import WorldInfo
+from worldsim.record.worlds import MadeWorld, WorldKind
+from worldsim.types import Action, Observation, StepResult
+
+HUD_TICKS = 100
+PULSE_EVERY_TICKS = 5  # numbers that change faster cannot be read
+
+OTHER_WORLD: dict[WorldKind, WorldKind] = {"dream": "real", "real": "dream"}
+
+
+class Order(Enum):
+    """What the display thread can ask of the model thread."""
+
+    pause = auto()
+    resume = auto()
+    reset = auto()
+    switch_world = auto()
+
+
+class Watcher(Protocol):
+    """Sees every tick on the model thread, where nothing is dropped: a recorder, a test."""
+
+    def began(self, first: Observation, info: WorldInfo, camera: Intrinsics, /) -> None: ...
+
+    def ticked(self, action: Action, result: StepResult, /) -> None: ...
+
+    def ended(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopConfig:
+    world: WorldKind
+    seed: int
+    scene: str | None = None
+    frames: int | None = None  # stop after so many ticks; None: play on
+
+    def __post_init__(self) -> None:
+        if self.frames is not None and self.frames < 1:
+            raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
+
+
+@dataclass(slots=True)
+class _Stage:
+    """A world in use, and what it showed last."""
+
+    made: MadeWorld
+    observation: Observation
+
+
+class ModelLoop:
+    """Owns the worlds: they are made, stepped and closed on the thread that calls `run`."""
+
+    def __init__(
+        self,
+        config: LoopConfig,
+        *,
+        make_world: Callable[[WorldKind], MadeWorld],
+        source: InputSource,
+        board: Board,
+        clock: Clock,
+        pacing: Pacing,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        self.config = config
+        self._make_world = make_world
+        self._source = source
+        self._board = board
+        self._clock = clock
+        self._pacing = pacing
+        self._watchers = watchers
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._stages: dict[WorldKind, _Stage] = {}
+        self._name = config.world
+        self._paused = False
+        self._published = 0
+        self._used = Motion()
+        self._pulse = Pulse()
+        self.meter = TickMeter()
+
+    # From the display thread
+
+    def order(self, order: Order) -> None:
+        self._orders.put(order)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    # On the model thread
+
+    def run(self) -> None:
+        """Tick until stopped or until the configured number of frames is out."""
+        try:
+            self._enter(self.config.world)
+            while not self._finished():
+                self._pacing.wait()
+                self._obey_orders()
+                if not (self._paused or self._stop.is_set()):
+                    self._tick()
+            self._pulse = self._measured()
+        finally:
+            self._close()
+
+    def final_pulse(self) -> Pulse:
+        """The whole run's numbers, once `run` has returned."""
+        return self._pulse
+
+    @property
+    def world(self) -> WorldKind:
+        """The world on the screen."""
+        return self._name
+
+    def _finished(self) -> bool:
+        return self._stop.is_set() or self.meter.frames == self.config.frames
+
+    def _tick(self) -> None:
+        stage = self._stages[self._name]
+        taken = self._source.take()
+        started_s = self._clock.now()
+        result = stage.made.world.step(taken.action)
+        self.meter.ticked(started_s, self._clock.now())
+        stage.observation, self._used = result.observation, taken.used
+        for watcher in self._watchers:
+            watcher.ticked(taken.action, result)
+        if result.terminated:
+            self._board.say("You are there! Restart to play again")
+        if self.meter.frames % PULSE_EVERY_TICKS == 1:
+            self._pulse = self._measured(HUD_TICKS)
+        self._publish(Phase.playing)
+
+    def _measured(self, latest: int | None = None) -> Pulse:
+        world = self._stages[self._name].made.world
+        return Pulse(
+            tick_ms=self.meter.tick_ms.quantiles(latest),
+            recent_ms=tuple(self.meter.tick_ms.latest(HUD_TICKS).tolist()),
+            hz=self.meter.rate.hz(self._clock.now()),
+            keyframes=keyframes_of(world),
+            stages_ms=stages_of(world),
+        )
+
+    def _obey_orders(self) -> None:
+        while not (self._orders.empty() or self._stop.is_set()):
+            order = self._orders.get()
+            if order is Order.reset:
+                self._restart()
+            elif order is Order.switch_world:
+                self._switch()
+            else:
+                self._paused = order is Order.pause
+                self.meter.interrupted()
+                self._publish(self._phase())
+
+    def _switch(self) -> None:
+        try:
+            self._enter(OTHER_WORLD[self._name])
+        except WorldsimError as error:
+            self._board.say(str(error))
+            self._publish(self._phase())
+
+    def _enter(self, name: WorldKind) -> None:
+        """Show the named world; make it first, from the same seed, where this is its first use."""
+        if name not in self._stages:
+            self._publish(Phase.loading, loading=name)
+            made = self._make_world(name)
+            self._stages[name] = _Stage(made, self._reset(made))
+        self._name = name
+        self._begin()
+
+    def _restart(self) -> None:
+        stage = self._stages[self._name]
+        stage.observation = self._reset(stage.made)
+        self._begin()
+
+    def _reset(self, made: MadeWorld) -> Observation:
+        return made.world.reset(seed=self.config.seed, scene=self.config.scene)
+
+    def _begin(self) -> None:
+        """From here on another world is on the screen: input meant for the old one is dropped."""
+        self._used = self._source.forget()
+        self.meter.interrupted()
+        stage = self._stages[self._name]
+        info = replace(stage.made.info, seed=self.config.seed, scene=self.config.scene)
+        for watcher in self._watchers:
+            watcher.began(stage.observation, info, stage.made.world.intrinsics)
+        self._publish(self._phase())
+
+    def _close(self) -> None:
+        for stage in self._stages.values():
+            stage.made.world.close()
+        for watcher in self._watchers:
+            watcher.ended()
+
+    def _phase(self) -> Phase:
+        return Phase.paused if self._paused else Phase.playing
+
+    def _publish(self, phase: Phase, *, loading: str = "") -> None:
+        stage = self._stages.get(self._name)
+        camera = stage.made.world.intrinsics if stage else Intrinsics()
+        self._published += 1
+        self._board.publish(
+            Tick(
+                number=self._published,
+                phase=phase,
+                world=self._name,
+                seed=self.config.seed,
+                loading=loading,
+                observation=stage.observation if stage else None,
+                fov_y_deg=camera.fov_y_deg,
+                used=self._used,
+                pulse=self._pulse,
+            )
+        )

@@ -1,0 +1,243 @@
+"""The window on a real screen. Only pygame's display, events and fonts are started."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import get_args
+
+import moderngl
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from worldsim.errors import BackendError, ConfigError
+from worldsim.play.gl_presenter import GLPresenter
+from worldsim.play.hud_painter import HudPainter
+from worldsim.play.icon import draw_icon
+from worldsim.play.presenter import Presenter, SurfacePresenter
+from worldsim.play.window import (
+    TITLE,
+    Event,
+    FocusLost,
+    Key,
+    MouseMoved,
+    NoDisplayError,
+    PresenterName,
+    Quit,
+    View,
+)
+
+log = logging.getLogger(__name__)
+
+SCREENLESS_DRIVERS = ("dummy", "offscreen")
+MOUSE_BUTTONS = {1: "mouse left", 2: "mouse middle", 3: "mouse right"}
+FALLBACK_HZ = 60.0
+MAX_HZ = 240.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowConfig:
+    width: int = 1280
+    height: int = 800
+    presenter: PresenterName = "auto"
+
+    def __post_init__(self) -> None:
+        if self.width < 160 or self.height < 100:
+            raise ConfigError(
+                "a window of 160x100 pixels or more",
+                f"{self.width}x{self.height}",
+                "Choose a larger window.",
+            )
+        if self.presenter not in get_args(PresenterName):
+            raise ConfigError(
+                f"presenter among {list(get_args(PresenterName))}",
+                repr(self.presenter),
+                "auto chooses OpenGL where a graphics card does it.",
+            )
+
+
+class PygameWindow:
+    """Opens on construction; lives on the main thread, as some systems demand.
+
+    Raises NoDisplayError if there is no screen, and BackendError if OpenGL was asked for by name
+    and is not available.
+    """
+
+    def __init__(self, config: WindowConfig) -> None:
+        self._size = (config.width, config.height)
+        _start_display()
+        pygame.display.set_caption(TITLE)
+        pygame.display.set_icon(draw_icon(64))
+        self.presenter = _choose_presenter(config.presenter, self._size)
+        self._presented = False
+        self._fullscreen = False
+        log.info("presenting through %s", self.presenter.name)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        width, height = pygame.display.get_window_size()
+        return width, height
+
+    @property
+    def refresh_hz(self) -> float:
+        """The screen's rate; 60 Hz at most where drawing costs the model processor time."""
+        hz = float(pygame.display.get_current_refresh_rate())
+        hz = hz if hz >= 24 else FALLBACK_HZ  # 0 where the system does not tell
+        if self.presenter.name == "gl":  # `flip` waits for the screen; pacing only guards it
+            return min(hz, MAX_HZ) * 1.25
+        return min(hz, FALLBACK_HZ)
+
+    def poll(self) -> list[Event]:
+        events = [_translated(event) for event in pygame.event.get()]
+        return [event for event in events if event is not None]
+
+    def present(self, view: View) -> None:
+        self.presenter.present(view)
+        self._presented = True
+
+    def screenshot(self) -> NDArray[np.uint8] | None:
+        return self.presenter.capture() if self._presented else None
+
+    def grab_mouse(self, grabbed: bool) -> None:
+        """Hide the pointer and take its motion without limits, or give it back."""
+        pygame.event.set_grab(grabbed)
+        pygame.mouse.set_visible(not grabbed)
+        pygame.mouse.set_relative_mode(grabbed)
+        pygame.mouse.get_rel()
+
+    def toggle_fullscreen(self) -> None:
+        pygame.display.toggle_fullscreen()
+
+    def close(self) -> None:
+        self.presenter.close()
+        pygame.display.quit()
+
+
+def missing_display(environment: Mapping[str, str], platform: str) -> str | None:
+    """Why there can be no window, judged before opening one; None if there may be a screen."""
+    driver = environment.get("SDL_VIDEODRIVER", "")
+    if driver in SCREENLESS_DRIVERS:
+        return f"SDL_VIDEODRIVER is {driver!r}"
+    named = environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    if platform.startswith("linux") and not (named or driver):
+        return "neither DISPLAY nor WAYLAND_DISPLAY is set"
+    return None
+
+
+def foreign_pygame(is_ce: bool, installed: Mapping[str, str]) -> str | None:
+    """What to say where `pygame` is installed in place of, or beside, pygame-ce."""
+    if "pygame" not in installed and is_ce:
+        return None
+    found = " and ".join(f"{name} {version}" for name, version in sorted(installed.items()))
+    return (
+        f"expected pygame-ce alone; got {found}. Both install the module `pygame` and break each "
+        "other: pip uninstall -y pygame pygame-ce && pip install pygame-ce"
+    )
+
+
+def installed_pygames() -> dict[str, str]:
+    """The versions of the distributions that provide the module `pygame`."""
+    versions = {}
+    for name in ("pygame", "pygame-ce"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _start_display() -> None:
+    warning = foreign_pygame(getattr(pygame, "IS_CE", False), installed_pygames())
+    if warning:
+        log.warning("%s", warning)
+    reason = missing_display(os.environ, sys.platform)
+    if reason:
+        raise _no_display(reason)
+    try:
+        pygame.display.init()
+    except pygame.error as error:
+        raise _no_display(str(error)) from error
+    if pygame.display.get_driver() in SCREENLESS_DRIVERS:
+        pygame.display.quit()
+        raise _no_display("SDL found only a driver without a screen")
+
+
+def _no_display(reason: str) -> NoDisplayError:
+    return NoDisplayError(
+        "a display to open a window on", reason, "Use --headless, or run it on a desktop."
+    )
+
+
+def _choose_presenter(wanted: PresenterName, size: tuple[int, int]) -> Presenter:
+    """OpenGL where a graphics card does it, else a plain surface; the reason is logged once."""
+    if wanted == "surface":
+        return _surface(size)
+    try:
+        presenter = _gl(size)
+    except (pygame.error, moderngl.Error, ValueError, RuntimeError) as error:
+        return _without_gl(wanted, size, f"OpenGL 3.3 cannot be had ({error})")
+    if wanted == "auto" and presenter.in_software:
+        presenter.close()
+        return _without_gl(wanted, size, f"OpenGL is emulated ({presenter.renderer})")
+    return presenter
+
+
+def _without_gl(wanted: PresenterName, size: tuple[int, int], reason: str) -> Presenter:
+    if wanted == "gl":
+        pygame.display.quit()
+        raise BackendError("OpenGL 3.3 in a window", reason, "Use --presenter auto.")
+    log.info("presenting without OpenGL: %s", reason)
+    return _surface(size)
+
+
+def _gl(size: tuple[int, int]) -> GLPresenter:
+    _load_triton()
+    for attribute, value in (
+        (pygame.GL_CONTEXT_MAJOR_VERSION, 3),
+        (pygame.GL_CONTEXT_MINOR_VERSION, 3),
+        (pygame.GL_CONTEXT_PROFILE_MASK, pygame.GL_CONTEXT_PROFILE_CORE),
+    ):
+        pygame.display.gl_set_attribute(attribute, value)
+    flags = pygame.OPENGL | pygame.DOUBLEBUF | pygame.RESIZABLE
+    try:
+        pygame.display.set_mode(size, flags, vsync=1)
+    except pygame.error:  # this driver has no vsync
+        pygame.display.set_mode(size, flags)
+    return GLPresenter(HudPainter())
+
+
+def _load_triton() -> None:
+    """Mesa and triton each bring an LLVM; a process that meets Mesa's first crashes at triton's."""
+    with contextlib.suppress(ImportError):
+        import_module("triton")
+
+
+def _surface(size: tuple[int, int]) -> SurfacePresenter:
+    try:
+        pygame.display.set_mode(size, pygame.RESIZABLE)
+    except pygame.error as error:
+        pygame.display.quit()
+        raise _no_display(str(error)) from error
+    return SurfacePresenter(HudPainter())
+
+
+def _translated(event: pygame.event.Event) -> Event | None:
+    """A pygame event as one of ours; None for those the game has no use for."""
+    if event.type == pygame.QUIT:
+        return Quit()
+    if event.type == pygame.MOUSEMOTION:
+        return MouseMoved(float(event.rel[0]), float(event.rel[1]))
+    if event.type in (pygame.KEYDOWN, pygame.KEYUP):
+        return Key(pygame.key.name(event.key), event.type == pygame.KEYDOWN)
+    if event.type in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP):
+        name = MOUSE_BUTTONS.get(event.button)
+        return Key(name, event.type == pygame.MOUSEBUTTONDOWN) if name else None
+    if event.type == pygame.WINDOWFOCUSLOST:
+        return FocusLost()
+    return None

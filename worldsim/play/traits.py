@@ -1,0 +1,31 @@
+"""What only some worlds have: each trait is asked for by its own small protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from typing import Protocol, runtime_checkable
+
+
+class Metrics(Protocol):
+    def stages_ms(self) -> Mapping[str, Mapping[str, float]]: ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    @property
+    def memory(self) -> Sized: ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    @property
+    def metrics(self) -> Metrics: ...
+
+
+def keyframes_of(world: object) -> int | None:
+    return len(world.memory) if isinstance(world, Remembering) else None
+
+
+def stages_of(world: object) -> Mapping[str, Mapping[str, float]]:
+    """Milliseconds by stage and quantile; empty where a world is not metered."""
+    return world.metrics.stages_ms() if isinstance(world, Metered) else {}

@@ -1,0 +1,122 @@
+"""What the game asks of a window, the events it gives, and the window that is none.
+
+A window draws a `View`: the newest frame, by how much the camera has turned since that frame's
+pose, and the HUD on top. `PygameWindow` shows it on a screen; `HeadlessWindow` shows it to nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldsim.errors import BackendError
+from worldsim.play.hud import Hud
+from worldsim.types import TICK_HZ
+
+TITLE = "worldsim"
+
+PresenterName = Literal["auto", "gl", "surface"]
+
+
+class NoDisplayError(BackendError):
+    """There is no screen to open a window on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key or mouse button went down or up; names as in the keymap."""
+
+    name: str
+    down: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MouseMoved:
+    """Pixels since the last motion, right and down positive."""
+
+    dx_px: float
+    dy_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class FocusLost:
+    """The keyboard now belongs to another window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """The window's close button."""
+
+
+Event: TypeAlias = Key | MouseMoved | FocusLost | Quit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One picture for the player."""
+
+    rgb: NDArray[np.uint8] | None  # [H, W, 3]; None before the first frame
+    fov_y_deg: float
+    frame_from_view: NDArray[np.float64]  # [3, 3] rotation, camera axes
+    hud: Hud
+
+
+class Window(Protocol):
+    """A place to play in."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    @property
+    def refresh_hz(self) -> float:
+        """How often a picture is worth presenting."""
+
+    def poll(self) -> list[Event]: ...
+
+    def present(self, view: View, /) -> None: ...
+
+    def screenshot(self) -> NDArray[np.uint8] | None:
+        """What is on the screen now, [height, width, 3]; None before the first picture."""
+
+    def grab_mouse(self, grabbed: bool, /) -> None: ...
+
+    def toggle_fullscreen(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class HeadlessWindow:
+    """A window without a screen and without a player: nothing comes in, nothing is drawn."""
+
+    def __init__(self, width: int = 1280, height: int = 800) -> None:
+        self._size = (width, height)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._size
+
+    @property
+    def refresh_hz(self) -> float:
+        return TICK_HZ
+
+    def poll(self) -> list[Event]:
+        return []
+
+    def present(self, _view: View, /) -> None:
+        return
+
+    def screenshot(self) -> NDArray[np.uint8] | None:
+        return None
+
+    def grab_mouse(self, _grabbed: bool, /) -> None:
+        return
+
+    def toggle_fullscreen(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
