@@ -108,6 +108,17 @@ def test_the_writers_failure_surfaces_at_the_next_call_as_output_error(tmp_path,
         recorder.close()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_that_crashed_is_not_taken_for_one_that_finished(tmp_path, monkeypatch):
+    world = FakeWorld()
+    recorder = open_recorder(tmp_path / "e", world)
+    monkeypatch.setattr(episode_writer.EpisodeWriter, "_write_frame", None)
+    with pytest.raises(OutputError, match="thread has ended"):
+        recorder.append(WALK, world.step(WALK))
+        recorder.close()
+    assert not Episode.open(tmp_path / "e").info.complete
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
 def test_a_full_disk_is_an_output_error(tmp_path, monkeypatch):
     world = FakeWorld()

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.errors import EpisodeError
-from worldsim.record.output import replace_file
+from worldsim.record.output import claim_folder, replace_file
 
 CHUNK_FRAMES = 10
 
 
 class DepthWriter:
-    """Appends depth maps to a new folder."""
+    """Appends depth maps to a new folder. Every call can raise OutputError."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir()
+        claim_folder(folder)
         self._folder, self._first = folder, 0
         self._pending: list[NDArray[np.float16]] = []
 

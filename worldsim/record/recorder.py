@@ -92,6 +92,7 @@ class Recorder:
         self._writer = EpisodeWriter(Path(folder), self._info, config.pixel_format)
         self._queue: queue.Queue[_Step | _End] = queue.Queue(config.queue_frames)
         self._error: OutputError | None = None
+        self._wrote_all = False
         self._closed = False
         self._thread = threading.Thread(target=self._write_all, name="recorder", daemon=True)
         self._thread.start()
@@ -112,8 +113,8 @@ class Recorder:
         """Write what is queued and mark the episode complete. May be called twice."""
         if not self._closed:
             self._finish(complete=True)
-            if self._error is not None:
-                raise self._error
+            if not self._wrote_all:
+                raise self._failure()
 
     def __enter__(self) -> Recorder:
         return self
@@ -175,5 +176,6 @@ class Recorder:
                 self._writer.append(item.action, item.result)
                 item = self._queue.get()
             self._writer.close(complete=item.complete)
+            self._wrote_all = True
         except OutputError as error:
             self._error = error
