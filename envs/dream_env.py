@@ -131,7 +131,7 @@ class DreamEnv(WorldEnv):
     - `scene`: the landscape of every episode; `None` draws one with the world.
     - `checkpoint`: the model, by name or path.
     - `device`: `"auto"`, `"cpu"` or `"cuda"`.
-    - `steps`: denoising steps of a frame; `None` for the model's own fixed number.
+    - `steps`: denoising steps of every frame.
     - `memory`: `"full"`, `"recent"`, `"random"` or `"off"`.
 
     `get_state()` and `set_state(bytes)` save and restore everything, random numbers included; call
@@ -149,7 +149,7 @@ class DreamEnv(WorldEnv):
         scene: str | None = None,
         checkpoint: str = "default",
         device: str = "auto",
-        steps: int | None = None,
+        steps: int = 2,
         memory: str = "full",
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:
