@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.errors import ConfigError
+from worldsim.play.window import Event, Quit, View
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose, StepResult
 
 
@@ -254,3 +255,82 @@ class FakeWorld:
         self._rgb[0, 0, :2] = divmod(self._frame, 256)
         self._depth[:] = 2.0 + row / height + self._frame / 8.0
         return Observation(self._rgb, self._depth, self._pose)
+
+
+class FakeClock:
+    """Time that passes only when somebody sleeps or a fake spends it."""
+
+    def __init__(self) -> None:
+        self.time_s = 100.0
+
+    def now(self) -> float:
+        return self.time_s
+
+    def sleep_until(self, deadline_s: float) -> None:
+        self.time_s = max(self.time_s, deadline_s)
+
+    def spend(self, seconds: float) -> None:
+        self.time_s += seconds
+
+
+class FakePlayWorld(FakeWorld):
+    """A FakeWorld that remembers what it was asked, and whose steps may cost a FakeClock time."""
+
+    def __init__(self, clock: FakeClock | None = None, costs_s: Sequence[float] = ()) -> None:
+        super().__init__()
+        self.actions: list[Action] = []
+        self.resets: list[tuple[int | None, str | None]] = []
+        self.started_s: list[float] = []
+        self._clock = clock
+        self._costs_s = list(costs_s)
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        self.resets.append((seed, scene))
+        return super().reset(seed=seed, scene=scene)
+
+    def step(self, action: Action) -> StepResult:
+        self.actions.append(action)
+        if self._clock is not None:
+            self.started_s.append(self._clock.now())
+            self._clock.spend(self._costs_s.pop(0) if self._costs_s else 0.0)
+        return super().step(action)
+
+
+class FakeWindow:
+    """A window whose player is a list of event lists, one a refresh, and then quits or waits."""
+
+    def __init__(self, refreshes: Sequence[Sequence[Event]] = (), *, quits: bool = False) -> None:
+        self.views: list[View] = []
+        self.grabs: list[bool] = []
+        self.fullscreens = 0
+        self.closed = 0
+        self._refreshes = list(refreshes)
+        self._quits = quits
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return 320, 200
+
+    @property
+    def refresh_hz(self) -> float:
+        return 60.0
+
+    def poll(self) -> list[Event]:
+        if self._refreshes:
+            return list(self._refreshes.pop(0))
+        return [Quit()] if self._quits else []
+
+    def present(self, view: View, /) -> None:
+        self.views.append(view)
+
+    def screenshot(self) -> NDArray[np.uint8] | None:
+        return np.zeros((200, 320, 3), dtype=np.uint8)
+
+    def grab_mouse(self, grabbed: bool, /) -> None:
+        self.grabs.append(grabbed)
+
+    def toggle_fullscreen(self) -> None:
+        self.fullscreens += 1
+
+    def close(self) -> None:
+        self.closed += 1

@@ -67,7 +67,8 @@ class GLPresenter:
         width, height = pygame.display.get_window_size()
         self._ctx.screen.use()
         self._ctx.viewport = (0, 0, width, height)
-        self._ctx.clear(*(value / 255 for value in BACKGROUND))
+        red, green, blue = (value / 255 for value in BACKGROUND)
+        self._ctx.clear(red, green, blue)
         if view.rgb is not None:
             self._draw_frame(view, view.rgb, (width, height))
         self._draw_hud(view.hud, (width, height))

@@ -102,7 +102,7 @@ class HudPainter:
     def _draw_text(self, text: str, size: int, colour: tuple[int, int, int]) -> pygame.Surface:
         """Twice as large and halved: at small sizes the font's hinting spoils its spacing."""
         large = self._font(2 * size).render(text, True, colour)
-        return pygame.transform.smoothscale(large, (large.get_width() // 2, large.get_height() // 2))
+        return pygame.transform.smoothscale_by(large, 0.5)
 
 
 def _font(size: int) -> pygame.font.Font:

@@ -137,7 +137,7 @@ class ModelLoop:
         started_s = self._clock.now()
         result = stage.made.world.step(taken.action)
         self.meter.ticked(started_s, self._clock.now())
-        stage.observation, self._used = result.observation, taken.used
+        stage.observation, self._used = _own_copy(result.observation), taken.used
         for watcher in self._watchers:
             watcher.ticked(taken.action, result)
         if result.terminated:
@@ -190,7 +190,7 @@ class ModelLoop:
         self._begin()
 
     def _reset(self, made: MadeWorld) -> Observation:
-        return made.world.reset(seed=self.config.seed, scene=self.config.scene)
+        return _own_copy(made.world.reset(seed=self.config.seed, scene=self.config.scene))
 
     def _begin(self) -> None:
         """From here on another world is on the screen: input meant for the old one is dropped."""
@@ -228,3 +228,8 @@ class ModelLoop:
                 pulse=self._pulse,
             )
         )
+
+
+def _own_copy(seen: Observation) -> Observation:
+    """Worlds may draw into the same buffers again while the display thread still reads them."""
+    return Observation(seen.rgb.copy(), seen.depth.copy(), seen.pose)
