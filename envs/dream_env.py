@@ -20,7 +20,7 @@ class Saved(Protocol):
     def to_bytes(self) -> bytes: ...
 
 
-class Dreamer(Protocol):
+class Engine(Protocol):
     """What is needed of `WorldEngine`."""
 
     def reset(self, *, seed: int, scene: str | None = None) -> Observation: ...
@@ -31,9 +31,11 @@ class Dreamer(Protocol):
 
     def restore(self, state: Any) -> object: ...
 
+    def close(self) -> None: ...
 
-class DreamWorld:
-    """A dream that starts where a true world does and is given that world's beacon to reach.
+
+class DreamTask:
+    """A dream that starts where a true world does, with that world's beacon to reach.
 
     The model's own reward is left aside: the task is judged by the dreamed pose, with the
     function that judges the true world.
@@ -41,7 +43,7 @@ class DreamWorld:
 
     def __init__(
         self,
-        engine: Dreamer,
+        engine: Engine,
         *,
         state_from_bytes: Callable[[bytes], Saved],
         find_beacon: Callable[[int, str | None], Sequence[float]],
@@ -89,7 +91,8 @@ class DreamWorld:
         self._beacon, self._eye = numbers[:3], numbers[3:]
 
     def close(self) -> None:
-        """Nothing to release: the engine's memory goes with the object."""
+        """Drop the dream."""
+        self._engine.close()
 
 
 class DreamEnv(WorldEnv):
@@ -131,7 +134,7 @@ class DreamEnv(WorldEnv):
     - `scene`: the landscape of every episode; `None` draws one with the world.
     - `checkpoint`: the model, by name or path.
     - `device`: `"auto"`, `"cpu"` or `"cuda"`.
-    - `steps`: denoising steps of every frame.
+    - `steps`: denoising steps of every frame; `None` for the number that the model was made for.
     - `memory`: `"full"`, `"recent"`, `"random"` or `"off"`.
 
     `get_state()` and `set_state(bytes)` save and restore everything, random numbers included; call
@@ -149,7 +152,7 @@ class DreamEnv(WorldEnv):
         scene: str | None = None,
         checkpoint: str = "default",
         device: str = "auto",
-        steps: int = 2,
+        steps: int | None = None,
         memory: str = "full",
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:
@@ -167,12 +170,13 @@ class DreamEnv(WorldEnv):
         )
 
     def _dream_world(self) -> TaskWorld:
-        from worldsim.engine.engine import EngineState, WorldEngine
+        from worldsim.engine.engine import WorldEngine
+        from worldsim.engine.state import EngineState
 
         engine = WorldEngine.from_pretrained(
             self._checkpoint, device=self._device, steps=self._steps, memory=self._memory
         )
-        return DreamWorld(engine, state_from_bytes=EngineState.from_bytes, find_beacon=_true_beacon)
+        return DreamTask(engine, state_from_bytes=EngineState.from_bytes, find_beacon=_true_beacon)
 
 
 def _true_beacon(seed: int, scene: str | None) -> Sequence[float]:  # [3] metres

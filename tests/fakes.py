@@ -60,7 +60,7 @@ class FakeTaskWorld:
 
 
 class FakeDreamer:
-    """An engine for DreamWorld: a FakeTaskWorld whose own reward is nonsense."""
+    """An engine for DreamTask: a FakeTaskWorld whose own reward is nonsense."""
 
     def __init__(self) -> None:
         self.world = FakeTaskWorld()
@@ -76,6 +76,9 @@ class FakeDreamer:
 
     def restore(self, state: FakeSaved) -> None:
         self.world.set_state(state.data)
+
+    def close(self) -> None:
+        self.world.close()
 
 
 class FakeSaved:

@@ -15,7 +15,7 @@ import worldsim  # noqa: F401  # registers the ids
 from worldsim import actions
 from worldsim.envs.blocks.tasks import ARRIVAL_REWARD, PROGRESS_REWARD
 from worldsim.envs.blocks_env import BlocksEnv
-from worldsim.envs.dream_env import DreamEnv, DreamWorld
+from worldsim.envs.dream_env import DreamEnv, DreamTask
 from worldsim.envs.views import VIEW_NAMES, action_view
 from worldsim.errors import ActionError, ConfigError, StateError
 from worldsim.types import Action, Pose
@@ -241,7 +241,7 @@ def test_the_docstring_tells_the_discrete_actions_in_order():
 
 
 def test_the_dream_is_rewarded_for_its_pose_and_not_by_the_model():
-    world = DreamWorld(
+    world = DreamTask(
         FakeDreamer(), state_from_bytes=FakeSaved, find_beacon=lambda seed, scene: (0, 0, -2.15)
     )
     world.reset(seed=0)
@@ -255,7 +255,7 @@ def test_the_dream_is_rewarded_for_its_pose_and_not_by_the_model():
 
 def test_a_restored_dream_keeps_its_beacon_and_its_last_pose():
     def dream():
-        return DreamWorld(
+        return DreamTask(
             FakeDreamer(), state_from_bytes=FakeSaved, find_beacon=lambda seed, scene: (9, 0, seed)
         )
 
@@ -268,7 +268,7 @@ def test_a_restored_dream_keeps_its_beacon_and_its_last_pose():
 
 
 def test_a_truncated_dream_state_is_a_state_error():
-    world = DreamWorld(
+    world = DreamTask(
         FakeDreamer(), state_from_bytes=FakeSaved, find_beacon=lambda seed, scene: (0, 0, 0)
     )
     with pytest.raises(StateError):

@@ -72,6 +72,13 @@ def test_every_asset_is_in_the_wheel():
     assert files <= shipped
 
 
+def test_the_engine_finds_its_assets_by_package_and_not_by_path():
+    """`__file__` points into different folders in a checkout and in an installed package."""
+    library = [path for path in (ROOT / "worldsim").rglob("*.py") if path.parent.name != "worldsim"]
+    by_path = [str(path) for path in library if "Path(__file__)" in path.read_text("utf-8")]
+    assert not by_path, "use importlib.resources.files"
+
+
 def test_the_assets_stay_small():
     size = sum(path.stat().st_size for path in (ROOT / "assets").rglob("*") if path.is_file())
     assert size <= ASSETS_LIMIT_MB * 1e6

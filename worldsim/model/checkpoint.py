@@ -1,11 +1,11 @@
-"""Checkpoints: a folder with `model.safetensors` and `config.json`; written atomically, no pickle."""
+"""Checkpoints: folders of `model.safetensors` and `config.json`; written atomically, no pickle."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ FORMAT = "worldsim-checkpoint"
 FORMAT_VERSION = 1
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
-SHIPPED = Path(__file__).parents[1] / "assets" / "checkpoints"
+SHIPPED = Path(str(files("worldsim.assets.checkpoints")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def save_checkpoint(model: WorldModel, folder: Path, training: dict[str, object]
     weights_tmp, config_tmp = folder / f".{WEIGHTS_NAME}.part", folder / f".{CONFIG_NAME}.part"
     save_file(tensors, weights_tmp)
     config_tmp.write_text(json.dumps(config, indent=1) + "\n")
-    os.replace(weights_tmp, folder / WEIGHTS_NAME)
-    os.replace(config_tmp, folder / CONFIG_NAME)
+    weights_tmp.replace(folder / WEIGHTS_NAME)
+    config_tmp.replace(folder / CONFIG_NAME)
 
 
 def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
