@@ -204,8 +204,13 @@ def _quick_thread_switches() -> Iterator[None]:
         sys.setswitchinterval(usual_s)
 
 
-def _open_window(config: PlayConfig) -> Window:
+def quiet_pygame() -> None:
+    """Keep pygame from printing an advertisement when it is imported."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+
+def _open_window(config: PlayConfig) -> Window:
+    quiet_pygame()
     from worldsim.play.pygame_window import PygameWindow, WindowConfig  # SDL: heavy
 
     window = PygameWindow(

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import get_args
 
 import moderngl
@@ -21,6 +21,7 @@ from worldsim.play.gl_presenter import GLPresenter
 from worldsim.play.hud_painter import HudPainter
 from worldsim.play.icon import draw_icon
 from worldsim.play.presenter import Presenter, SurfacePresenter
+from worldsim.play.stats import installed_versions
 from worldsim.play.window import (
     TITLE,
     Event,
@@ -35,6 +36,7 @@ from worldsim.play.window import (
 
 log = logging.getLogger(__name__)
 
+PYGAMES = ("pygame", "pygame-ce")  # both provide the module `pygame`
 SCREENLESS_DRIVERS = ("dummy", "offscreen")
 MOUSE_BUTTONS = {1: "mouse left", 2: "mouse middle", 3: "mouse right"}
 FALLBACK_HZ = 60.0
@@ -70,14 +72,14 @@ class PygameWindow:
     """
 
     def __init__(self, config: WindowConfig) -> None:
-        self._size = (config.width, config.height)
         _start_display()
         pygame.display.set_caption(TITLE)
         pygame.display.set_icon(draw_icon(64))
-        self.presenter = _choose_presenter(config.presenter, self._size)
+        self.presenter, self.reason = _choose_presenter(
+            config.presenter, (config.width, config.height)
+        )
         self._presented = False
-        self._fullscreen = False
-        log.info("presenting through %s", self.presenter.name)
+        log.info("presenting through %s: %s", self.presenter.name, self.reason)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -141,19 +143,8 @@ def foreign_pygame(is_ce: bool, installed: Mapping[str, str]) -> str | None:
     )
 
 
-def installed_pygames() -> dict[str, str]:
-    """The versions of the distributions that provide the module `pygame`."""
-    versions = {}
-    for name in ("pygame", "pygame-ce"):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
 def _start_display() -> None:
-    warning = foreign_pygame(getattr(pygame, "IS_CE", False), installed_pygames())
+    warning = foreign_pygame(getattr(pygame, "IS_CE", False), installed_versions(*PYGAMES))
     if warning:
         log.warning("%s", warning)
     reason = missing_display(os.environ, sys.platform)
@@ -174,10 +165,12 @@ def _no_display(reason: str) -> NoDisplayError:
     )
 
 
-def _choose_presenter(wanted: PresenterName, size: tuple[int, int]) -> Presenter:
-    """OpenGL where a graphics card does it, else a plain surface; the reason is logged once."""
+def _choose_presenter(
+    wanted: PresenterName, size: tuple[int, int]
+) -> tuple[Presenter, str]:  # and the reason
+    """OpenGL where a graphics card does it; else a plain surface, which leaves the model more."""
     if wanted == "surface":
-        return _surface(size)
+        return _surface(size), "asked for by name"
     try:
         presenter = _gl(size)
     except (pygame.error, moderngl.Error, ValueError, RuntimeError) as error:
@@ -185,15 +178,14 @@ def _choose_presenter(wanted: PresenterName, size: tuple[int, int]) -> Presenter
     if wanted == "auto" and presenter.in_software:
         presenter.close()
         return _without_gl(wanted, size, f"OpenGL is emulated ({presenter.renderer})")
-    return presenter
+    return presenter, presenter.renderer
 
 
-def _without_gl(wanted: PresenterName, size: tuple[int, int], reason: str) -> Presenter:
+def _without_gl(wanted: PresenterName, size: tuple[int, int], reason: str) -> tuple[Presenter, str]:
     if wanted == "gl":
         pygame.display.quit()
         raise BackendError("OpenGL 3.3 in a window", reason, "Use --presenter auto.")
-    log.info("presenting without OpenGL: %s", reason)
-    return _surface(size)
+    return _surface(size), reason
 
 
 def _gl(size: tuple[int, int]) -> GLPresenter:

@@ -1,4 +1,4 @@
-"""Tick times and rates over ring buffers, and what the process costs."""
+"""Tick times and rates over ring buffers, and what the process is and costs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,14 @@ def process_age_s() -> float | None:
     started_s = int(after_name[19]) / os.sysconf("SC_CLK_TCK")  # field 22 of proc(5)
     now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     return max(0.0, now_s - started_s)
+
+
+def installed_versions(*distributions: str) -> dict[str, str]:
+    """The installed ones among these distributions, with their versions."""
+    versions = {}
+    for name in distributions:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
