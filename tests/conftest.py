@@ -44,5 +44,21 @@ def pytest_sessionstart() -> None:
         )
 
 
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the smallest preset, untrained, whose dreams are quick and repeatable."""
+    import torch
+
+    from worldsim.model.checkpoint import save_checkpoint
+    from worldsim.model.presets import preset
+    from worldsim.model.world_model import WorldModel
+
+    folder = tmp_path_factory.mktemp("tiny")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_checkpoint(WorldModel(preset("tiny")), folder, training={})
+    return folder
+
+
 def _same(source: Path, installed: Path) -> bool:
     return installed.is_file() and filecmp.cmp(source, installed, shallow=False)

@@ -28,6 +28,18 @@ both_ids = pytest.mark.parametrize("env_id", IDS)
 both_classes = pytest.mark.parametrize("env_class", CLASSES)
 
 
+@pytest.fixture
+def make(tiny_checkpoint):
+    """`gymnasium.make`, with an untrained model for the dream."""
+
+    def made(env_id, **arguments):
+        if env_id == "worldsim/Dream-v0":
+            arguments = {"checkpoint": str(tiny_checkpoint)} | arguments
+        return gymnasium.make(env_id, **arguments)
+
+    return made
+
+
 def fake_env(env_class=BlocksEnv, **arguments):
     return env_class(world_factory=FakeTaskWorld, **arguments)
 
@@ -39,8 +51,15 @@ def no_display(monkeypatch):
 
 @both_ids
 @pytest.mark.filterwarnings("error")
-def test_gymnasiums_checker_finds_no_fault_with_either_id(env_id, no_display):
-    check_env(gymnasium.make(env_id).unwrapped)
+def test_gymnasiums_checker_finds_no_fault_with_either_id(env_id, make, no_display):
+    check_env(make(env_id).unwrapped)
+
+
+def test_the_default_dream_begins_and_goes_on():
+    env = gymnasium.make("worldsim/Dream-v0")
+    first, _ = env.reset(seed=0)
+    second, *_ = env.step(FORWARD)
+    assert not np.array_equal(first, second)
 
 
 @both_classes
@@ -58,9 +77,9 @@ def test_a_thousand_random_steps_raise_no_warning(env_class, view):
 
 
 @both_ids
-def test_equal_seeds_give_equal_frames_rewards_and_infos(env_id):
+def test_equal_seeds_give_equal_frames_rewards_and_infos(env_id, make):
     def episode(seed):
-        env = gymnasium.make(env_id)
+        env = make(env_id)
         frames = [env.reset(seed=seed), *(env.step(choice) for choice in (1, 6, 1, 9, 7))]
         env.close()
         return frames
@@ -69,8 +88,8 @@ def test_equal_seeds_give_equal_frames_rewards_and_infos(env_id):
     assert not np.array_equal(episode(5)[0][0], episode(6)[0][0])
 
 
-def test_real_and_dream_have_the_same_spaces_and_start_at_the_same_place():
-    real, dream = (gymnasium.make(env_id) for env_id in IDS)
+def test_real_and_dream_have_the_same_spaces_and_start_at_the_same_place(make):
+    real, dream = (make(env_id) for env_id in IDS)
     _, real_info = real.reset(seed=3)
     _, dream_info = dream.reset(seed=3)
     assert real.observation_space == dream.observation_space
@@ -93,8 +112,8 @@ def test_a_restored_state_continues_as_if_uninterrupted(env_class):
 
 
 @both_ids
-def test_a_state_restores_the_same_next_frames_in_the_product(env_id):
-    env = gymnasium.make(env_id)
+def test_a_state_restores_the_same_next_frames_in_the_product(env_id, make):
+    env = make(env_id)
     env.reset(seed=2)
     env.step(FORWARD)
     saved = env.get_wrapper_attr("get_state")()
