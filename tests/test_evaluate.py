@@ -15,8 +15,8 @@ from worldsim.evaluate.arena import Arena, scored_ticks
 from worldsim.evaluate.baselines import Warp, fill_unknown
 from worldsim.evaluate.budget import ALL, BUDGETS, PARTS, Budget
 from worldsim.evaluate.control import COMMANDS, control
-from worldsim.evaluate.dreamer import Dreamer
 from worldsim.evaluate.drift import drift, measure_drift
+from worldsim.evaluate.driver import Driver
 from worldsim.evaluate.evaluation import evaluate, tell
 from worldsim.evaluate.machine import describe_machine
 from worldsim.evaluate.metrics import psnr
@@ -29,10 +29,10 @@ from worldsim.evaluate.speed import percentiles_ms
 from worldsim.evaluate.suites import frames_of, run_parts
 from worldsim.evaluate.truth import (
     FreePlay,
+    Walks,
     look_away,
     observe,
     path_length_m,
-    take_walk,
     way_back,
 )
 from worldsim.types import SKY_DEPTH_M, Action, Observation, Pose
@@ -59,7 +59,7 @@ def one_thread():
 
 
 def make_arena(*, obedient: bool = True, seeds: tuple[int, ...] = SEEDS) -> Arena:
-    return Arena(Dreamer(PlaneDream(obedient=obedient)), PlaneWorld(), seeds)
+    return Arena(Driver(PlaneDream(obedient=obedient)), PlaneWorld(), seeds)
 
 
 def view(pose: Pose) -> Observation:
@@ -73,25 +73,38 @@ LEVEL = Pose(0.0, 1.6, 0.0)
 
 
 def test_the_same_seed_takes_the_same_walk_and_another_seed_another():
-    first, again, other = (take_walk(PlaneWorld(), seed, 60) for seed in (7, 7, 8))
+    first, again, other = (Walks(PlaneWorld()).take(seed, 60) for seed in (7, 7, 8))
     assert first.actions == again.actions
     assert np.array_equal(first.observations[-1].rgb, again.observations[-1].rgb)
     assert first.actions != other.actions
 
 
 def test_action_t_leads_from_frame_t_to_the_next():
-    walk, world = take_walk(PlaneWorld(), 3, 40), PlaneWorld()
+    walk, world = Walks(PlaneWorld()).take(3, 40), PlaneWorld()
     for t, action in enumerate(walk.actions):
         assert world.walked(walk.poses[t], action) == walk.poses[t + 1]
 
 
 def test_a_clip_of_32_frames_has_31_actions():
-    clip = take_walk(PlaneWorld(), 3, 40).clip(32)
+    clip = Walks(PlaneWorld()).take(3, 40).clip(32)
     assert (len(clip.observations), len(clip.actions)) == (32, 31)
 
 
+def test_a_walk_is_drawn_once_and_a_longer_one_only_further():
+    world = PlaneWorld()
+    walks = Walks(world)
+    short = walks.take(3, 20)
+    before = world.rendered
+    long = walks.take(3, 30)
+    assert world.rendered - before == 1 + 10  # the reset draws one
+    assert long.observations[:20] == short.observations
+    turned = walks.take(3, 20, then=look_away(3, 5), then_frames=5)
+    assert turned.observations[:20] == short.observations
+    assert turned.poses[20] == short.poses[19].turned(turned.actions[19].yaw_deg, 0)
+
+
 def test_free_play_gets_somewhere():
-    walk = take_walk(PlaneWorld(), 5, 200)
+    walk = Walks(PlaneWorld()).take(5, 200)
     assert path_length_m(walk.poses) > 8.0
 
 
@@ -108,7 +121,7 @@ def test_looking_away_turns_by_half_to_three_quarters_of_a_circle():
 
 
 def test_the_way_back_visits_the_poses_in_reverse():
-    walk = take_walk(PlaneWorld(), 3, 20)
+    walk = Walks(PlaneWorld()).take(3, 20)
     steps = way_back(walk.actions, walk.poses)
     assert [pose for _, pose in steps] == walk.poses[-2::-1]
 
@@ -239,8 +252,8 @@ def test_a_forgetful_dream_scores_worse_on_the_way_back():
 def test_the_way_out_is_fed_and_the_way_back_is_dreamed():
     arena = make_arena(seeds=SEEDS[:1])
     revisit(arena, {6: {"full": 1}})
-    assert arena.dreamer.engine.fed == 6
-    assert len(arena.dreamer.step_s) == 6
+    assert arena.driver.engine.fed == 6
+    assert len(arena.driver.step_s) == 6
 
 
 def test_a_dream_is_compared_with_itself_and_not_with_the_truth():
@@ -250,7 +263,7 @@ def test_a_dream_is_compared_with_itself_and_not_with_the_truth():
             seen = result.observation
             return replace(result, observation=replace(seen, rgb=255 - seen.rgb))
 
-    arena = replace(make_arena(), dreamer=Dreamer(OtherColours()))
+    arena = Arena(Driver(OtherColours()), PlaneWorld(), SEEDS)
     assert self_revisit(arena, {6: {"full": 1}})["6"]["full"]["psnr"] > 20
     assert revisit(arena, {6: {"full": 1}})["6"]["full"]["psnr"] < 15
 
@@ -268,7 +281,7 @@ def test_commands_with_one_outcome_count_as_one():
         def walked(self, pose, action):
             return pose
 
-    arena = replace(make_arena(obedient=False), truth=Frozen())
+    arena = Arena(Driver(PlaneDream(obedient=False)), Frozen(), SEEDS)
     outcome = control(arena, 1)
     assert (outcome.accuracy, outcome.chance) == (1.0, 1.0)
 
@@ -303,7 +316,7 @@ def test_the_planned_frames_are_the_frames_that_are_made():
     for part in PARTS:
         made: list[int] = []
         arena = make_arena()
-        arena.dreamer.on_frame = made.append
+        arena.driver.on_frame = made.append
         run_parts(arena, TINY, [part])
         assert sum(made) == frames_of(part, TINY, len(SEEDS)), part
 

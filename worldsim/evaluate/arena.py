@@ -1,19 +1,19 @@
-"""What all suites share: the dreamer, the true world, the seeds; and exams on true frames."""
+"""What all suites share: the driver, the true world, the seeds; and exams on true frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
 from worldsim.evaluate.baselines import Warp
-from worldsim.evaluate.dreamer import Dreamer
+from worldsim.evaluate.driver import Driver
 from worldsim.evaluate.score import Baselines, FrameScore, score_frame
 from worldsim.evaluate.seen import Witnesses
-from worldsim.evaluate.truth import Truth
+from worldsim.evaluate.truth import Truth, Walks
 from worldsim.record.contact_sheet import evenly_spaced
 from worldsim.types import Observation
 
@@ -30,14 +30,15 @@ class Strip:
     dreamed: tuple[NDArray[np.uint8], ...]  # each [H, W, 3]
 
 
-@dataclass(frozen=True, slots=True)
 class Arena:
     """The engine against the truth on some seeds. Suites leave pictures in `strips`."""
 
-    dreamer: Dreamer
-    truth: Truth
-    seeds: Sequence[int]
-    strips: list[Strip] = field(default_factory=list)
+    def __init__(self, driver: Driver, truth: Truth, seeds: Sequence[int]) -> None:
+        self.driver = driver
+        self.truth = truth
+        self.seeds = seeds
+        self.walks = Walks(truth)
+        self.strips: list[Strip] = []
 
     def keep_strip(
         self,

@@ -43,7 +43,7 @@ BUDGETS: dict[SuiteName, Budget] = {
         revisit={48: {"full": 8, "recent": 4, "random": 4, "off": 8}},
         look_away={48: {"full": 4, "off": 4}},
         self_revisit={48: {"full": 4, "recent": 2, "random": 2, "off": 4}},
-        control=16,
+        control=8,
         drift={300: 2},
         pose=8,
     ),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from worldsim.evaluate.arena import Arena
 from worldsim.evaluate.budget import BURN_IN
 from worldsim.evaluate.metrics import psnr
-from worldsim.evaluate.truth import Truth, observe, take_walk
+from worldsim.evaluate.truth import Truth, observe
 from worldsim.types import Action, Pose
 
 COMMANDS: dict[str, Action] = {
@@ -49,9 +49,9 @@ def control(arena: Arena, seeds: int) -> Control:
     hits: dict[str, list[bool]] = {name: [] for name in COMMANDS}
     chances: list[float] = []
     for seed in arena.seeds[:seeds]:
-        walk = take_walk(arena.truth, seed, BURN_IN)
+        walk = arena.walks.take(seed, BURN_IN)
         outcomes = _true_outcomes(arena.truth)
-        arena.dreamer.burn_in(walk.clip(BURN_IN), seed=seed)
+        arena.driver.burn_in(walk.clip(BURN_IN), seed=seed)
         for index, dreamed in enumerate(_dreamed_outcomes(arena)):
             same = _looks_like(outcomes, outcomes[index])
             hits[list(COMMANDS)[index]].append(bool(same[_nearest(outcomes, dreamed)]))
@@ -78,11 +78,11 @@ def _true_outcomes(truth: Truth) -> list[NDArray[np.uint8]]:
 
 
 def _dreamed_outcomes(arena: Arena) -> list[NDArray[np.uint8]]:
-    engine = arena.dreamer.engine
+    engine = arena.driver.engine
     before = engine.snapshot()
     frames = []
     for action in COMMANDS.values():
-        frames.append(arena.dreamer.dream(action).rgb)
+        frames.append(arena.driver.dream(action).rgb)
         engine.restore(before)
     return frames
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from worldsim.evaluate.arena import Arena
 from worldsim.evaluate.budget import BURN_IN
 from worldsim.evaluate.metrics import flying_rate, sharpness
-from worldsim.evaluate.truth import FreePlay, observe, path_length_m, take_route, take_walk
+from worldsim.evaluate.truth import FreePlay, observe, path_length_m, take_route
 from worldsim.types import SKY_DEPTH_M, Observation, Pose
 
 WINDOWS = 10
@@ -47,13 +47,13 @@ def drift(arena: Arena, budget: Mapping[int, int]) -> dict[str, dict[str, object
 
 
 def _dreamed(arena: Arena, seed: int, length: int) -> Drift:
-    walk = take_walk(arena.truth, seed, BURN_IN)
-    arena.dreamer.burn_in(walk.clip(BURN_IN), seed=seed)
+    walk = arena.walks.take(seed, BURN_IN)
+    arena.driver.burn_in(walk.clip(BURN_IN), seed=seed)
     play = FreePlay(seed + 1)
     looked_at = set(_looked_at(length))
     poses, kept = [walk.poses[-1]], list[Observation]()
     for tick in range(length):
-        observation = arena.dreamer.dream(play(poses[-1]))
+        observation = arena.driver.dream(play(poses[-1]))
         poses.append(observation.pose)
         if tick in looked_at:
             kept.append(observation)

@@ -20,7 +20,7 @@ import worldsim
 from worldsim.envs.blocks.world import BlockWorld
 from worldsim.evaluate.arena import Arena
 from worldsim.evaluate.budget import BUDGETS, PARTS
-from worldsim.evaluate.dreamer import Dreamer
+from worldsim.evaluate.driver import Driver
 from worldsim.evaluate.machine import describe_machine
 from worldsim.evaluate.report import EvalConfig
 from worldsim.evaluate.suites import frames_of, run_parts
@@ -34,7 +34,7 @@ def evaluate_checkpoint(config: EvalConfig, console: Console) -> None:
         config.checkpoint, device=config.device, steps=config.steps
     )
     truth = BlockWorld(engine.intrinsics, renderer=config.renderer)
-    arena = Arena(Dreamer(engine), truth, list(config.seed_range))
+    arena = Arena(Driver(engine), truth, list(config.seed_range))
     checkpoint = {"name": config.checkpoint, "hash": engine.model_hash}
     try:
         results = evaluate(arena, config, checkpoint, console)
@@ -51,7 +51,7 @@ def evaluate(
     total = sum(frames_of(part, budget, len(arena.seeds)) for part in parts)
     with _progress(console) as progress:
         task = progress.add_task("", total=total)
-        arena.dreamer.on_frame = lambda count: progress.advance(task, count)
+        arena.driver.on_frame = lambda count: progress.advance(task, count)
         measured = run_parts(
             arena, budget, parts, on_part=lambda part: progress.update(task, description=part)
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from worldsim.evaluate.arena import Arena, Question, scored_ticks, set_questions
 from worldsim.evaluate.budget import BURN_IN, SeedsByMode
 from worldsim.evaluate.score import FrameScore, Summary, summarise
-from worldsim.evaluate.truth import Walk, look_away, take_walk, way_back
+from worldsim.evaluate.truth import Walk, look_away, way_back
 from worldsim.types import Action, Observation, Pose
 
 ByLength = dict[str, dict[str, Summary]]
@@ -48,12 +48,12 @@ def self_revisit(arena: Arena, budget: Mapping[int, SeedsByMode]) -> ByLength:
 
 
 def walk_out(arena: Arena, seed: int, length: int) -> Walk:
-    return take_walk(arena.truth, seed, BURN_IN + length)
+    return arena.walks.take(seed, BURN_IN + length)
 
 
 def turn_away(arena: Arena, seed: int, length: int) -> Walk:
     behaviour = look_away(seed, length)
-    return take_walk(arena.truth, seed, BURN_IN, then=behaviour, then_frames=length)
+    return arena.walks.take(seed, BURN_IN, then=behaviour, then_frames=length)
 
 
 def _by_length(
@@ -90,9 +90,9 @@ def _plan_trip(arena: Arena, walk: Walk) -> Trip:
 
 def _come_back(trip: Trip, mode: str) -> list[FrameScore]:
     arena, walk = trip.arena, trip.walk
-    arena.dreamer.burn_in(walk.clip(BURN_IN), seed=walk.seed, memory=mode)
-    arena.dreamer.feed(walk.actions[BURN_IN - 1 :], walk.observations[BURN_IN:])
-    dreamed = arena.dreamer.follow(trip.back)
+    arena.driver.burn_in(walk.clip(BURN_IN), seed=walk.seed, memory=mode)
+    arena.driver.feed(walk.actions[BURN_IN - 1 :], walk.observations[BURN_IN:])
+    dreamed = arena.driver.follow(trip.back)
     if mode == "full" and walk.seed == arena.seeds[0]:
         targets = walk.observations[BURN_IN - 1 : -1][::-1]
         arena.keep_strip(f"way back of {len(targets)} frames, seed {walk.seed}", targets, dreamed)
@@ -101,10 +101,10 @@ def _come_back(trip: Trip, mode: str) -> list[FrameScore]:
 
 def _agree_with_itself(trip: Trip, mode: str) -> list[FrameScore]:
     arena, walk = trip.arena, trip.walk
-    arena.dreamer.burn_in(walk.clip(BURN_IN), seed=walk.seed, memory=mode)
+    arena.driver.burn_in(walk.clip(BURN_IN), seed=walk.seed, memory=mode)
     steps = zip(walk.actions[BURN_IN - 1 :], walk.poses[BURN_IN:], strict=True)
-    out = [walk.observations[BURN_IN - 1], *arena.dreamer.follow(steps)]
-    back = arena.dreamer.follow(trip.back)
+    out = [walk.observations[BURN_IN - 1], *arena.driver.follow(steps)]
+    back = arena.driver.follow(trip.back)
     real = walk.observations[:BURN_IN]
     questions = set_questions(
         _targets_back(out[:-1]),

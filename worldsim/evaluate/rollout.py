@@ -7,7 +7,7 @@ import numpy as np
 from worldsim.evaluate.arena import Arena, set_questions
 from worldsim.evaluate.budget import BURN_IN, HORIZONS, POSE_TICKS, Budget
 from worldsim.evaluate.score import FrameScore, Summary, mean_or_none, summarise
-from worldsim.evaluate.truth import path_length_m, take_walk
+from worldsim.evaluate.truth import path_length_m
 
 STRIPS = 4
 
@@ -28,10 +28,10 @@ def rollout(arena: Arena, budget: Budget) -> dict[str, Summary]:
 def _dream_on(
     arena: Arena, seed: int, length: int, *, picture: bool
 ) -> list[tuple[int, FrameScore]]:
-    walk = take_walk(arena.truth, seed, BURN_IN + length)
-    arena.dreamer.burn_in(walk.clip(BURN_IN), seed=seed)
+    walk = arena.walks.take(seed, BURN_IN + length)
+    arena.driver.burn_in(walk.clip(BURN_IN), seed=seed)
     future = walk.observations[BURN_IN:]
-    dreamed = arena.dreamer.follow(
+    dreamed = arena.driver.follow(
         zip(walk.actions[BURN_IN - 1 :], walk.poses[BURN_IN:], strict=True)
     )
     if picture:
@@ -51,9 +51,9 @@ def pose(arena: Arena, budget: Budget) -> Summary:
     errors, paths, turns = [], [], []
     seeds = arena.seeds[: budget.pose]
     for seed in seeds:
-        walk = take_walk(arena.truth, seed, BURN_IN + POSE_TICKS)
-        arena.dreamer.burn_in(walk.clip(BURN_IN), seed=seed)
-        dreamed = [arena.dreamer.dream(action).pose for action in walk.actions[BURN_IN - 1 :]]
+        walk = arena.walks.take(seed, BURN_IN + POSE_TICKS)
+        arena.driver.burn_in(walk.clip(BURN_IN), seed=seed)
+        dreamed = [arena.driver.dream(action).pose for action in walk.actions[BURN_IN - 1 :]]
         true = walk.poses[BURN_IN:]
         errors.append(float(np.linalg.norm(dreamed[-1].position() - true[-1].position())))
         turns.append(abs((dreamed[-1].yaw_deg - true[-1].yaw_deg + 180.0) % 360.0 - 180.0))

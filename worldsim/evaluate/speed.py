@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from worldsim.evaluate.dreamer import Dreamer
+from worldsim.evaluate.driver import Driver
 
 
-def speed(dreamer: Dreamer) -> dict[str, object]:
+def speed(driver: Driver) -> dict[str, object]:
     """Sustained frames a second over everything dreamed so far, and percentiles in ms."""
-    steps = dreamer.step_s
-    stages = {name: dict(times) for name, times in dreamer.engine.metrics.stages_ms().items()}
+    steps = driver.step_s
+    stages = {name: dict(times) for name, times in driver.engine.metrics.stages_ms().items()}
     return {
         "frames": len(steps),
         "fps": len(steps) / sum(steps) if steps else None,

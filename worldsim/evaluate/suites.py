@@ -29,7 +29,7 @@ def run_parts(
         if part == "rollout" and isinstance(result, dict):
             results["next"] = result["1"]
         results[part] = result
-    return {**results, "speed": speed(arena.dreamer)}
+    return {**results, "speed": speed(arena.driver)}
 
 
 def _run_part(arena: Arena, budget: Budget, part: Part) -> object:

@@ -13,6 +13,7 @@ from worldsim.camera import Intrinsics
 from worldsim.types import Action, Clip, Observation, Pose
 
 RENDER_BATCH = 64
+KEPT_FRAMES, KEPT_WALKS = 80, 32  # some 70 kB a frame
 STUCK_TICKS = 5  # without progress for so long: jump
 LOST_TICKS = 14  # and for so long: turn away
 STUCK_M = 0.04  # less than this a tick while walking is no progress
@@ -161,17 +162,34 @@ def take_route(
     return poses, actions
 
 
-def take_walk(
-    truth: Truth,
-    seed: int,
-    frames: int,
-    *,
-    then: Behaviour | None = None,
-    then_frames: int = 0,
-) -> Walk:
-    """A route with its frames, which are rendered together once it is known."""
-    poses, actions = take_route(truth, seed, frames, then=then, then_frames=then_frames)
-    return Walk(seed, observe(truth, poses), tuple(actions))
+class Walks:
+    """Walks in one true world. Their first frames are drawn once and kept for the next suite."""
+
+    def __init__(self, truth: Truth) -> None:
+        self._truth = truth
+        self._kept: dict[int, tuple[Observation, ...]] = {}
+
+    def take(
+        self,
+        seed: int,
+        frames: int,
+        *,
+        then: Behaviour | None = None,
+        then_frames: int = 0,
+    ) -> Walk:
+        """A route with its frames, drawn together once it is known; the truth stays at its end."""
+        poses, actions = take_route(self._truth, seed, frames, then=then, then_frames=then_frames)
+        kept = self._kept.get(seed, ())
+        drawn = observe(self._truth, poses[min(len(kept), frames) :])
+        observations = (*kept[:frames], *drawn)
+        self._keep(seed, observations[: min(frames, KEPT_FRAMES)])
+        return Walk(seed, observations, tuple(actions))
+
+    def _keep(self, seed: int, observations: tuple[Observation, ...]) -> None:
+        if len(observations) > len(self._kept.get(seed, ())):
+            self._kept[seed] = observations
+        if len(self._kept) > KEPT_WALKS:
+            del self._kept[next(iter(self._kept))]
 
 
 def observe(truth: Truth, poses: Sequence[Pose]) -> tuple[Observation, ...]:

@@ -36,7 +36,7 @@ class Dream(Protocol):
     def restore(self, state: Any) -> object: ...
 
 
-class Dreamer:
+class Driver:
     """One engine, asked for whole stretches of frames.
 
     Args:
