@@ -1,0 +1,275 @@
+"""The memory of a world: keyframes, admitted when they show something new, found by what they saw.
+
+Unlimited in length, constant in cost: retrieval asks a spatial hash, bytes are capped, and the
+least useful keyframe makes room for a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldsim.camera import Intrinsics, pose_matrices, pose_matrix
+from worldsim.errors import ConfigError, StateError
+from worldsim.memory.keyframe import Keyframe, forward_axis, sparse_points
+from worldsim.memory.novelty import LookedThrough, looked_through, novelty_share
+from worldsim.memory.retrieve import MemoryMode, vote_frames
+from worldsim.memory.spatial_hash import NOBODY, Cell, CellKey, Nearby, SpatialHash
+from worldsim.types import Pose
+
+T = TypeVar("T", bound=np.generic)
+
+MORE_TRUSTED = 1.25  # a frame trusted this many times more is worth keeping beside the old one
+AS_TRUSTED = 0.5  # a frame trusted less than this share cannot contradict what is stored
+CANDIDATES = 8  # least recently used keyframes that are compared when one must go
+FALLBACK_VIEWS = 256  # recently used keyframes that are compared when nothing known is in view
+NEARBY_M = 16.0  # so many metres away count as much as a turn by 60 degrees in the fallback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankConfig:
+    """When a frame is admitted, and how much is kept."""
+
+    max_bytes: int = 200_000_000
+    novelty: float = 0.15  # share of a frame's points that must be new
+    contradiction: float = 0.05  # share of known points that it must look through
+    moved_m: float = 3.0  # with a little novelty, a keyframe at least every so many metres
+    turned_deg: float = 40.0
+    little_novelty: float = 0.04
+    min_gap: int = 2  # ticks between keyframes
+    coarser: float = 1.6  # a surface seen from this many times farther is not seen well enough
+    protect: int = 8  # newest keyframes that are never dropped
+
+    def __post_init__(self) -> None:
+        shares = (self.novelty, self.contradiction, self.little_novelty)
+        if not all(0.0 <= share <= 1.0 for share in shares):
+            raise ConfigError("shares between 0 and 1", f"{shares}", "Correct the bank's config.")
+        if self.max_bytes < 1 or self.min_gap < 1 or self.coarser < 1 or self.protect < 1:
+            raise ConfigError(
+                "positive max_bytes, min_gap and protect, and coarser >= 1",
+                f"{self.max_bytes}, {self.min_gap}, {self.protect}, {self.coarser}",
+                "Correct the bank's config.",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BankState:
+    """A complete snapshot; shares the immutable keyframes and cells with the bank."""
+
+    keyframes: dict[int, Keyframe]
+    places: dict[int, tuple[CellKey, ...]]
+    cells: dict[CellKey, Cell]
+    used: dict[int, None]
+    next_number: int
+    last_frame: int
+    nbytes: int
+
+
+class MemoryBank:
+    """Remembers RGB-D frames and recalls those that saw what a camera is about to see."""
+
+    def __init__(self, intrinsics: Intrinsics, config: BankConfig | None = None) -> None:
+        self.intrinsics = intrinsics
+        self.config = config or BankConfig()
+        self.restore(BankState({}, {}, {}, {}, 0, -1, 0))
+
+    def __len__(self) -> int:
+        return len(self._keyframes)
+
+    @property
+    def keyframes(self) -> list[Keyframe]:
+        """All keyframes, oldest first."""
+        return list(self._keyframes.values())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of pictures and depths; the hash adds a few per cent."""
+        return self._nbytes
+
+    def insert(
+        self,
+        rgb: NDArray[np.uint8],  # [H, W, 3]
+        depth: NDArray[np.float32],  # [H, W] metres
+        pose: Pose,
+        frame: int,
+        trust: float = 1.0,
+    ) -> bool:
+        """Offers a frame; True if it was admitted, because it is new, changed, or far away."""
+        self._require_fitting(rgb, depth, trust)
+        self._last_frame = frame
+        newest = self._newest()
+        if newest is not None and abs(frame - newest.frame) < self.config.min_gap:
+            return False
+        points, depths = sparse_points(depth, pose, self.intrinsics)
+        through = self._looked_through(depth, pose, trust)
+        if newest is not None and through.share < self.config.contradiction:
+            novelty = self._novelty(points, depths, trust)
+            far = self._is_far(pose, newest.pose) and novelty >= self.config.little_novelty
+            if novelty < self.config.novelty and not far:
+                return False
+        self._hash.remove_points(through.points)
+        keyframe = Keyframe(_frozen(rgb), _frozen(depth.astype(np.float16)), pose, frame, trust)
+        self._add(keyframe, points, depths)
+        return True
+
+    def retrieve(
+        self,
+        pose: Pose,
+        *,
+        count: int,
+        exclude_after: int | None = None,
+        mode: MemoryMode = MemoryMode.FULL,
+    ) -> list[Keyframe]:
+        """At most `count` keyframes, best first; none newer than frame `exclude_after`."""
+        if mode is MemoryMode.OFF or count < 1:
+            return []
+        if mode is MemoryMode.RECENT:
+            return list(islice(self._older_than(exclude_after), count))
+        if mode is MemoryMode.RANDOM:
+            return self._random(count, exclude_after)
+        numbers = self._voted(pose, count, exclude_after)
+        numbers += self._similar_views(pose, count - len(numbers), exclude_after, numbers)
+        for number in numbers:
+            self._used.pop(number)
+            self._used[number] = None
+        return [self._keyframes[number] for number in numbers]
+
+    def snapshot(self) -> BankState:
+        return BankState(
+            dict(self._keyframes),
+            dict(self._places),
+            self._hash.cells(),
+            dict(self._used),
+            self._next_number,
+            self._last_frame,
+            self._nbytes,
+        )
+
+    def restore(self, state: BankState) -> None:
+        self._keyframes = dict(state.keyframes)
+        self._places = dict(state.places)
+        self._hash = SpatialHash(state.cells)
+        self._used = dict(state.used)
+        self._next_number = state.next_number
+        self._last_frame = state.last_frame
+        self._nbytes = state.nbytes
+
+    def _require_fitting(
+        self, rgb: NDArray[np.uint8], depth: NDArray[np.float32], trust: float
+    ) -> None:
+        size = (self.intrinsics.height, self.intrinsics.width)
+        if rgb.shape != (*size, 3) or depth.shape != size:
+            raise StateError(
+                f"rgb {(*size, 3)} and depth {size}",
+                f"{rgb.shape} and {depth.shape}",
+                "Offer frames of the camera that the bank was made for.",
+            )
+        if not 0.0 < trust <= 1.0:
+            raise StateError("trust in (0, 1]", f"{trust}", "Use 1 for a real frame.")
+
+    def _newest(self) -> Keyframe | None:
+        return next(reversed(self._keyframes.values()), None)
+
+    def _novelty(
+        self, points: NDArray[np.float32], depths: NDArray[np.float32], trust: float
+    ) -> float:
+        owners, seen_from = self._hash.at(points)
+        accepted = self._trusts(owners) * MORE_TRUSTED >= trust
+        return novelty_share(owners, seen_from, accepted, depths, self.config.coarser)
+
+    def _looked_through(
+        self, depth: NDArray[np.float32], pose: Pose, trust: float
+    ) -> LookedThrough:
+        nearby = self._hash.near_view(pose_matrix(pose), self.intrinsics)
+        overruled = self._trusts(nearby.owners) * AS_TRUSTED <= trust
+        nearby = Nearby(nearby.points[overruled], nearby.owners[overruled])
+        return looked_through(nearby, depth, pose, self.intrinsics)
+
+    def _trusts(self, owners: NDArray[np.int64]) -> NDArray[np.float64]:  # of any shape, the same
+        """The trust of keyframes by number; 0 for nobody."""
+        numbers, inverse = np.unique(owners, return_inverse=True)
+        known = [self._keyframes.get(number) for number in numbers.tolist()]
+        trusts = np.array([0.0 if frame is None else frame.trust for frame in known])
+        return trusts[inverse].reshape(owners.shape)
+
+    def _is_far(self, pose: Pose, other: Pose) -> bool:
+        moved = float(np.linalg.norm(pose.position() - other.position()))
+        cosine = forward_axis(pose_matrix(pose)) @ forward_axis(pose_matrix(other))
+        turned_deg = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+        return moved >= self.config.moved_m or bool(turned_deg >= self.config.turned_deg)
+
+    def _add(
+        self, keyframe: Keyframe, points: NDArray[np.float32], depths: NDArray[np.float32]
+    ) -> None:
+        number = self._next_number
+        self._next_number += 1
+        self._keyframes[number] = keyframe
+        self._places[number] = self._hash.insert(points, depths, number)
+        self._used[number] = None
+        self._nbytes += keyframe.nbytes
+        while self._nbytes > self.config.max_bytes and len(self._keyframes) > self.config.protect:
+            self._drop(self._least_useful())
+
+    def _least_useful(self) -> int:
+        """Of the least recently used keyframes the one whose surfaces are best known otherwise."""
+        protected = self._next_number - self.config.protect
+        old = (number for number in self._used if number < protected)
+        candidates = list(islice(old, CANDIDATES)) or [next(iter(self._keyframes))]
+        return min(candidates, key=lambda one: self._hash.slots_of(one, self._places[one]))
+
+    def _drop(self, number: int) -> None:
+        self._nbytes -= self._keyframes.pop(number).nbytes
+        self._hash.remove(np.array([number]), self._places.pop(number))
+        del self._used[number]
+
+    def _older_than(self, exclude_after: int | None) -> Iterator[Keyframe]:
+        """Keyframes up to a frame index, newest first."""
+        for keyframe in reversed(self._keyframes.values()):
+            if exclude_after is None or keyframe.frame <= exclude_after:
+                yield keyframe
+
+    def _random(self, count: int, exclude_after: int | None) -> list[Keyframe]:
+        known = list(self._older_than(exclude_after))
+        rng = np.random.default_rng(self._last_frame + 1)
+        return [known[i] for i in rng.permutation(len(known))[:count]]
+
+    def _voted(self, pose: Pose, count: int, exclude_after: int | None) -> list[int]:
+        world_from_camera = pose_matrix(pose)
+        nearby = self._hash.near_view(world_from_camera, self.intrinsics)
+        points, owners = nearby.points[:, :3], nearby.owners
+        if exclude_after is not None:
+            old = owners <= self._last_number(exclude_after)
+            points, owners = points[old], owners[old]
+        return vote_frames(points, owners, world_from_camera, self.intrinsics, count)
+
+    def _last_number(self, exclude_after: int) -> int:
+        newest_first = reversed(self._keyframes.items())
+        return next((n for n, keyframe in newest_first if keyframe.frame <= exclude_after), NOBODY)
+
+    def _similar_views(
+        self, pose: Pose, count: int, exclude_after: int | None, picked: list[int]
+    ) -> list[int]:
+        """The keyframes that look in the most similar direction from nearby: for views of sky."""
+        if count <= 0 or len(picked) == len(self._keyframes):
+            return []
+        last = self._next_number if exclude_after is None else self._last_number(exclude_after)
+        recent = islice(reversed(self._used), FALLBACK_VIEWS)
+        numbers = [number for number in recent if number <= last and number not in picked]
+        if not numbers:
+            return []
+        matrices = pose_matrices([self._keyframes[number].pose for number in numbers])
+        distance = np.linalg.norm(matrices[:, :3, 3] - pose.position(), axis=1)
+        alike = -matrices[:, :3, 2] @ forward_axis(pose_matrix(pose)) - distance / (2 * NEARBY_M)
+        return [numbers[i] for i in np.argsort(-alike, kind="stable")[:count]]
+
+
+def _frozen(array: NDArray[T]) -> NDArray[T]:
+    """A read-only copy."""
+    copy = array.copy()
+    copy.setflags(write=False)
+    return copy

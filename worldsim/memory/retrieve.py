@@ -1,0 +1,95 @@
+"""Finding the frames that saw what the camera is about to see.
+
+The points visible from the query pose vote for the frame that saw them; the frame with the most
+votes is picked, what it covers is removed, and the rest votes again. Source: the point-to-frame
+retrieval of Memory Forcing (Huang et al. 2025), with greedy coverage in place of a plain count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldsim.camera import Intrinsics
+from worldsim.memory.spatial_hash import RANGE_M
+
+COARSE_W, COARSE_H = 32, 20  # grid of the visibility test and of the votes
+NEAR_M = 0.1
+BEHIND_RELATIVE, BEHIND_M = 0.10, 0.75  # points this far behind the nearest one are hidden
+NEW_BONUS = 0.02  # share of its votes that the newest frame gets on top: it wins ties
+
+
+class MemoryMode(StrEnum):
+    """What retrieval returns; all but `full` are ablations."""
+
+    FULL = "full"
+    RECENT = "recent"  # the newest keyframes, wherever they were seen
+    RANDOM = "random"  # any keyframes, reproducible per frame
+    OFF = "off"  # nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """World points in a picture; only those in front of the camera and inside the picture."""
+
+    index: NDArray[np.int64]  # [Q] which of the points
+    x: NDArray[np.floating]  # [Q] position as a share of the width, in [0, 1)
+    y: NDArray[np.floating]  # [Q] share of the height, downwards
+    depth: NDArray[np.floating]  # [Q] metres
+
+
+def vote_frames(
+    points_world: NDArray[np.float32],  # [P, 3] metres
+    frame_ids: NDArray[np.int64],  # [P] the frame that saw each point; larger is newer
+    world_from_camera: NDArray[np.float32],  # [4, 4] the query pose
+    intrinsics: Intrinsics,
+    count: int,
+) -> list[int]:
+    """At most `count` frame ids, best first; none when nothing known is in view."""
+    seen = project_points(points_world, world_from_camera, intrinsics)
+    if not len(seen.index):
+        return []
+    pixel = (seen.y * COARSE_H).astype(np.int64) * COARSE_W + (seen.x * COARSE_W).astype(np.int64)
+    nearest = np.full(COARSE_W * COARSE_H, np.inf, np.float32)
+    np.minimum.at(nearest, pixel, seen.depth)
+    visible = seen.depth <= nearest[pixel] * (1 + BEHIND_RELATIVE) + BEHIND_M
+    frames, row = np.unique(frame_ids[seen.index[visible]], return_inverse=True)
+    covers = np.zeros((len(frames), COARSE_W * COARSE_H), np.float32)
+    covers[row, pixel[visible]] = 1.0
+    return [int(frames[pick]) for pick in _greedy(covers, count)]
+
+
+def project_points(
+    points_world: NDArray[np.float32],  # [P, 3] metres
+    world_from_camera: NDArray[np.float32],  # [4, 4]
+    intrinsics: Intrinsics,
+) -> Projected:
+    camera = (points_world - world_from_camera[:3, 3]) @ world_from_camera[:3, :3]
+    depth = -camera[:, 2]
+    ahead = np.flatnonzero((depth > NEAR_M) & (depth < RANGE_M))
+    camera, depth = camera[ahead], depth[ahead]
+    x = camera[:, 0] / depth * (intrinsics.focal_px / intrinsics.width) + 0.5
+    y = 0.5 - camera[:, 1] / depth * (intrinsics.focal_px / intrinsics.height)
+    inside = (x >= 0) & (x < 1) & (y >= 0) & (y < 1)
+    return Projected(ahead[inside], x[inside], y[inside], depth[inside])
+
+
+def _greedy(
+    covers: NDArray[np.float32],  # [F, N] 1 where a frame covers a pixel; later rows are newer
+    count: int,
+) -> list[int]:
+    """Rows that together cover the most pixels, each chosen for what the earlier ones lack."""
+    bonus = 1.0 + NEW_BONUS * np.linspace(0.0, 1.0, len(covers))
+    missing = np.ones(covers.shape[1], np.float32)
+    picks: list[int] = []
+    while len(picks) < count:
+        votes = (covers @ missing) * bonus
+        best = int(votes.argmax())
+        if votes[best] <= 0:
+            break
+        picks.append(best)
+        missing *= 1.0 - covers[best]
+    return picks
