@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import os
 from pathlib import Path
 
 import hypothesis
@@ -22,6 +23,11 @@ hypothesis.settings.register_profile(
     "worldsim", deadline=None, derandomize=True, max_examples=50, database=None
 )
 hypothesis.settings.load_profile("worldsim")
+
+
+def pytest_configure() -> None:
+    """One thread a process: tests are small, and two threads stall one another on busy cores."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_sessionstart() -> None:
