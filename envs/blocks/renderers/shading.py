@@ -12,12 +12,7 @@ from torch import Tensor
 
 from worldsim.envs.blocks.blocks import Block
 from worldsim.envs.blocks.renderers import light as lighting
-from worldsim.envs.blocks.renderers.volume import (
-    CLEARANCE_SHIFT,
-    LAMP_SHIFT,
-    LIGHT_MAX,
-    SKY_SHIFT,
-)
+from worldsim.envs.blocks.renderers.volume import LAMP_SHIFT, LIGHT_MAX, SKY_SHIFT
 from worldsim.kernels.raycast import FACE_INSIDE, RayHits, raycast
 
 _LOW_32 = 0xFFFFFFFF
@@ -28,6 +23,8 @@ class Scene:
     """What the rays of B views can meet, and in which light."""
 
     cells: Tensor  # [N, X, Y, Z] int32, packed as in volume.py
+    blocks: Tensor  # [N, X, Y, Z] uint8, unpacked
+    clearance: Tensor  # [N, X, Y, Z] uint8, unpacked
     grid: Tensor  # [B] int64, which of the N volumes a view is in
     origin: Tensor  # [B, 3] int64 world position of its corner
     in_water: Tensor  # [B] bool, whether the eye is
@@ -63,13 +60,13 @@ class _Surface:
 def march(scene: Scene, rays: Rays) -> RayHits:
     """What each ray meets."""
     return raycast(
-        (scene.cells & 15).to(torch.uint8),
+        scene.blocks,
         rays.origin,
         rays.direction,
         max_distance=lighting.RANGE_M,
         grid=scene.grid,
         through=scene.in_water.long() * int(Block.WATER),
-        clearance=((scene.cells >> CLEARANCE_SHIFT) & 15).to(torch.uint8),
+        clearance=scene.clearance,
     )
 
 

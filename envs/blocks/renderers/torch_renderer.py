@@ -21,7 +21,7 @@ from worldsim.camera import Intrinsics, pixel_rays, pose_matrices
 from worldsim.envs.blocks.renderers import light as lighting
 from worldsim.envs.blocks.renderers import shading
 from worldsim.envs.blocks.renderers.frames import Frames, require_matching, require_supersample
-from worldsim.envs.blocks.renderers.volume import Volume, eye_in_water, make_volume
+from worldsim.envs.blocks.renderers.volume import CLEARANCE_SHIFT, Volume, eye_in_water, make_volume
 from worldsim.envs.blocks.voxels import VoxelWindow
 from worldsim.types import SKY_DEPTH_M, Pose
 
@@ -139,6 +139,8 @@ class TorchRenderer:
         cells = torch.stack([uploaded[version][1] for version in versions])
         return shading.Scene(
             cells=cells,
+            blocks=(cells & 15).to(torch.uint8),
+            clearance=((cells >> CLEARANCE_SHIFT) & 15).to(torch.uint8),
             grid=self._tensor(np.array([versions.index(window.version) for window in windows])),
             origin=self._tensor(origins),
             in_water=self._tensor(np.array(water)),

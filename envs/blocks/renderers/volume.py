@@ -41,7 +41,7 @@ def make_volume(window: VoxelWindow) -> Volume:
     are worked on.
     """
     layers = np.flatnonzero(window.blocks.any(axis=(0, 2)))
-    top = int(layers[-1]) + 1 if layers.size else 0
+    top = int(layers[-1]) + 1 if layers.size else 1
     blocks = np.ascontiguousarray(window.blocks[:, : top + 1])
     opaque = ~_is_any(blocks, TRANSPARENT)
     room = clearance((blocks != 0).astype(np.uint8))
