@@ -94,6 +94,24 @@ class Pose:
         """The same view direction after a displacement in world axes, metres."""
         return Pose(self.x + dx, self.y + dy, self.z + dz, self.yaw_deg, self.pitch_deg)
 
+    def moved_along(self, right_m: float, up_m: float, forward_m: float) -> Pose:
+        """The same view direction after a displacement along the body's level axes, metres."""
+        sin_yaw, cos_yaw = _sin_cos_deg(self.yaw_deg)
+        return self.moved(
+            cos_yaw * right_m + sin_yaw * forward_m, up_m, sin_yaw * right_m - cos_yaw * forward_m
+        )
+
+    def displacement_from(self, before: Pose) -> tuple[float, float, float]:
+        """Metres right, up and forward, along this pose's level axes, since an earlier pose."""
+        sin_yaw, cos_yaw = _sin_cos_deg(self.yaw_deg)
+        dx, dz = self.x - before.x, self.z - before.z
+        return cos_yaw * dx + sin_yaw * dz, self.y - before.y, sin_yaw * dx - cos_yaw * dz
+
+
+def _sin_cos_deg(angle_deg: float) -> tuple[float, float]:
+    angle_rad = math.radians(angle_deg)
+    return math.sin(angle_rad), math.cos(angle_rad)
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:

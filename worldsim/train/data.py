@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 import queue
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
@@ -56,17 +57,6 @@ class DataConfig:
             )
 
 
-def local_move(before: Pose, after: Pose) -> tuple[float, float, float]:
-    """Displacement in metres to the right, up and forward of the yaw after the action."""
-    yaw = np.radians(after.yaw_deg)
-    dx, dy, dz = after.position() - before.position()
-    return (
-        float(dx * np.cos(yaw) + dz * np.sin(yaw)),
-        float(dy),
-        float(dx * np.sin(yaw) - dz * np.cos(yaw)),
-    )
-
-
 def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
     """Walk `ticks` ticks from a seed; physics runs first, frames are rendered in batches."""
     rng = np.random.default_rng(seed)
@@ -93,7 +83,13 @@ def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
         pose_matrices(poses),
         np.array([p.pitch_deg for p in poses], dtype=np.float32),
         np.stack([to_vector(a) for a in actions]),
-        np.array([local_move(a, b) for a, b in zip(poses, poses[1:], strict=False)], np.float32),
+        np.array(
+            [
+                after.displacement_from(before)
+                for before, after in zip(poses, poses[1:], strict=False)
+            ],
+            np.float32,
+        ),
     )
 
 
@@ -153,6 +149,17 @@ def _render_forever(
     out: Queue[Episode], config: DataConfig, intrinsics: Intrinsics, index: int
 ) -> None:
     os.nice(5)  # drawing gives way to training
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = os.getppid()
     world = BlockWorld(intrinsics, renderer=config.renderer)
     for seed in training_seeds(config.seed, index):
-        out.put(render_episode(world, seed, config.ticks))
+        episode = render_episode(world, seed, config.ticks)
+        while os.getppid() == parent:  # an orphan stops
+            try:
+                out.put(episode, timeout=5.0)
+                break
+            except queue.Full:
+                continue
+        else:
+            return

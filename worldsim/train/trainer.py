@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
+import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from worldsim.train.runtime import Runtime
 from worldsim.train.store import Progress, load_state, save_state
 from worldsim.train.teacher import StepLoss, TeacherConfig, teacher_step
 
-logger = logging.getLogger(__name__)
+SAVING_S = 15.0  # kept back from the time limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,42 +91,42 @@ class Trainer:
         self._base = Progress(self.progress.step, self.progress.seconds, self.progress.frames)
 
     def run(self) -> None:
-        """Train until the time is up; always leaves a state and a checkpoint."""
+        """Train until the time is up or the process is told to stop; leaves a state either way."""
         config, runtime = self.config, self.runtime
-        data = DataConfig(
-            ticks=config.data.ticks,
-            pool=config.data.pool,
-            first=config.data.first,
-            renderer=config.data.renderer,
-            seed=hash((config.data.seed, self.progress.step, runtime.rank)) % 2**31,
+        seed = int(self.rng.integers(2**31))  # resumed runs see other worlds
+        pool = EpisodePool(
+            replace(config.data, seed=seed), self.model.config.intrinsics, config.workers
         )
-        pool = EpisodePool(data, self.model.config.intrinsics, config.workers)
         try:
             with self._bar() as bar:
+                self._fill(pool, bar)
                 self._loop(pool, bar)
         finally:
             pool.close()
-        if runtime.leads:
-            self._save()
+            if runtime.leads:
+                self._save()
+
+    def _fill(self, pool: EpisodePool, bar: ProgressBar) -> None:
+        first = self.config.data.first
+        task = bar.add_task("rendering first episodes", total=first, loss="")
+        while len(pool.episodes) < first:
+            pool.refresh(wait=True)
+            bar.update(task, completed=len(pool.episodes))
+        bar.remove_task(task)
 
     def _loop(self, pool: EpisodePool, bar: ProgressBar) -> None:
         config, runtime = self.config, self.runtime
-        fill = bar.add_task("rendering first episodes", total=config.data.first, loss="")
-        while len(pool.episodes) < config.data.first:
-            pool.refresh(wait=True)
-            bar.update(fill, completed=len(pool.episodes))
-        bar.remove_task(fill)
         monitor = Monitor(self.model.config.intrinsics, config.data.renderer, config.out)
         task = bar.add_task("training", total=config.minutes * 60, loss="")
-        next_evaluation = config.evaluate_minutes * 60
-        while not runtime.time_is_up(reserve_s=15.0):
+        next_evaluation_s = config.evaluate_minutes * 60
+        while not runtime.time_is_up(reserve_s=SAVING_S):
             self._refresh(pool)
             loss = self._step(pool)
-            elapsed = time.monotonic() - runtime.started_s
-            self.progress.seconds = self._base.seconds + elapsed
-            bar.update(task, completed=elapsed, loss=f"{float(loss.picture):.4f}")
-            if elapsed > next_evaluation and runtime.leads:
-                next_evaluation = elapsed + config.evaluate_minutes * 60
+            elapsed_s = time.monotonic() - runtime.started_s
+            self.progress.seconds = self._base.seconds + elapsed_s
+            bar.update(task, completed=elapsed_s, loss=f"{float(loss.picture):.4f}")
+            if elapsed_s > next_evaluation_s and runtime.leads:
+                next_evaluation_s = elapsed_s + config.evaluate_minutes * 60
                 self._evaluate(monitor)
 
     def _refresh(self, pool: EpisodePool) -> None:
@@ -194,6 +194,7 @@ class Trainer:
 
 def train(config: TrainConfig, console: Console) -> None:
     """Run the model stage in this process; under torchrun, in each of its processes."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill saves, as Ctrl+C does
     runtime = Runtime.start(config.device, config.minutes * 60)
     try:
         Trainer(config, runtime, console).run()

@@ -1,0 +1,242 @@
+"""The engine that users hold: one dreamed world, stepped tick by tick."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from worldsim.camera import Intrinsics
+from worldsim.engine.dream import Dreamer, DreamWorld, absorb, advance, new_world, witness
+from worldsim.engine.metrics import Metrics
+from worldsim.engine.picture_start import clip_from_image
+from worldsim.engine.start import (
+    DEFAULT_SCENE,
+    clip_from_seed,
+    fitted,
+    load_scene,
+    require_seed,
+)
+from worldsim.engine.state import EngineState, capture, revive
+from worldsim.errors import BackendError, ConfigError, StateError
+from worldsim.memory.bank import MemoryBank
+from worldsim.memory.retrieve import MemoryMode
+from worldsim.model.checkpoint import Checkpoint, load_checkpoint
+from worldsim.types import Action, Clip, Observation, Pose, StepResult
+
+logger = logging.getLogger(__name__)
+
+
+class WorldEngine:
+    """Dreams a world frame by frame.
+
+    Deterministic: the same checkpoint, start, seed and actions give the same frames on the same
+    machine. There is no horizon: nothing in it runs out.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: torch.device,
+        levels: tuple[float, ...],
+        memory: MemoryMode,
+    ) -> None:
+        self.model_hash = checkpoint.model_hash
+        self.metrics = Metrics()
+        self._checkpoint = checkpoint
+        self._dreamer = Dreamer(checkpoint.model, levels, memory, self.metrics)
+        self._device = device
+        self._world: DreamWorld | None = None
+
+    @staticmethod
+    def from_pretrained(
+        name_or_path: str | Path = "default",
+        *,
+        device: str = "auto",
+        steps: int | None = None,
+        memory: str = "full",
+    ) -> WorldEngine:
+        """Load a shipped checkpoint by name, or one from a folder.
+
+        Args:
+            device: "auto", "cpu" or "cuda".
+            steps: denoising steps a frame; by default those that the model was made for.
+            memory: "full", or for ablations "recent", "random", "off".
+
+        Raises:
+            CheckpointError: if the checkpoint is missing, damaged, foreign, or of another schema.
+            BackendError: if the device is not there.
+        """
+        chosen = choose_device(device)
+        mode = require_memory_mode(memory)
+        checkpoint = load_checkpoint(name_or_path)
+        dtype = choose_dtype(chosen)
+        checkpoint.model.to(device=chosen, dtype=dtype)
+        checkpoint.model.requires_grad_(False)
+        levels = sample_levels(checkpoint.model.config.sample_levels, steps)
+        logger.info("%s on %s in %s, %d steps", name_or_path, chosen, dtype, len(levels))
+        return WorldEngine(checkpoint, device=chosen, levels=levels, memory=mode)
+
+    @property
+    def intrinsics(self) -> Intrinsics:
+        return self._dreamer.model.config.intrinsics
+
+    @property
+    def memory(self) -> MemoryBank:
+        """What the world remembers of itself."""
+        return self._state().memory
+
+    @property
+    def frame(self) -> int:
+        """How many frames this world has seen or dreamed since its first."""
+        return self._state().frame
+
+    @property
+    def memory_mode(self) -> str:
+        return self._dreamer.memory_mode.value
+
+    @memory_mode.setter
+    def memory_mode(self, mode: str) -> None:
+        chosen = require_memory_mode(mode)
+        self._dreamer = Dreamer(self._dreamer.model, self._dreamer.levels, chosen, self.metrics)
+
+    def reset(
+        self,
+        *,
+        seed: int | None = None,
+        scene: str | None = None,
+        image: str | Path | NDArray[np.uint8] | None = None,
+        state: EngineState | None = None,
+        clip: Clip | None = None,
+    ) -> Observation:
+        """Begin anew and return the frame that the dream starts from.
+
+        A `seed` begins in the block world of that seed (in a biome, if `scene` names one); a
+        `scene` alone in a shipped start clip, which needs no renderer; an `image` in a picture; a
+        `state` where it was saved; a `clip` after those real frames. With none of them, the
+        default scene. The seed also seeds the noise.
+        """
+        if sum(start is not None for start in (image, state, clip)) > 1:
+            raise ConfigError(
+                "at most one of image, state and clip", "several", "Choose where to start."
+            )
+        if state is not None:
+            return self.restore(state)
+        noise_seed = 0 if seed is None else require_seed(seed)
+        start = self._start_clip(seed, scene, image, clip)
+        self._world = self._begin(noise_seed, start)
+        return self._world.observation
+
+    def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
+        """Dream the frame after an action; `pose` overrides where the dream thinks it gets to."""
+        world = self._state()
+        advance(self._dreamer, [world], [action], [pose])
+        return StepResult(world.observation)
+
+    def observe(self, action: Action, observation: Observation) -> None:
+        """Show the dream the real frame that followed an action, instead of dreaming it."""
+        absorb(self._dreamer, self._state(), action, fitted(observation, self.intrinsics))
+
+    def snapshot(self) -> EngineState:
+        """Everything that the future depends on; cheap, and untouched by later steps."""
+        return capture(self._state(), self.model_hash)
+
+    def restore(self, state: EngineState) -> Observation:
+        """Continue from a snapshot: the next frame is the same, bit for bit.
+
+        Raises:
+            StateError: if the state was made with other weights.
+        """
+        if state.model_hash != self.model_hash:
+            raise StateError(
+                f"a state of the weights {self.model_hash}",
+                f"one of {state.model_hash}",
+                "Load the checkpoint that made the state.",
+            )
+        self._world = revive(state, self._dreamer)
+        return self._world.observation
+
+    def fork(self) -> WorldEngine:
+        """A second engine at the same moment; they share the model and nothing else."""
+        twin = WorldEngine(
+            self._checkpoint,
+            device=self._device,
+            levels=self._dreamer.levels,
+            memory=self._dreamer.memory_mode,
+        )
+        twin.restore(self.snapshot())
+        return twin
+
+    def close(self) -> None:
+        """Drop the world; the engine can be reset again."""
+        self._world = None
+
+    def _state(self) -> DreamWorld:
+        if self._world is None:
+            raise StateError("a world that has begun", "none", "Call reset() first.")
+        return self._world
+
+    def _start_clip(
+        self,
+        seed: int | None,
+        scene: str | None,
+        image: str | Path | NDArray[np.uint8] | None,
+        clip: Clip | None,
+    ) -> Clip:
+        if clip is not None:
+            return Clip(tuple(fitted(o, self.intrinsics) for o in clip.observations), clip.actions)
+        if image is not None:
+            return clip_from_image(image, self.intrinsics)
+        if seed is not None:
+            return clip_from_seed(seed, scene, self.intrinsics)
+        return load_scene(scene or DEFAULT_SCENE, self.intrinsics)
+
+    def _begin(self, seed: int, clip: Clip) -> DreamWorld:
+        """Memory sees the whole clip; the model only the last frames, which fill its context."""
+        memory = MemoryBank(self.intrinsics)
+        first, *rest = clip.observations
+        world = new_world(self._dreamer, seed, first, memory)
+        unmodelled = len(rest) - self._dreamer.model.config.context
+        for i, (action, seen) in enumerate(zip(clip.actions, rest, strict=True)):
+            if i < unmodelled:
+                witness(world, seen)
+            else:
+                absorb(self._dreamer, world, action, seen)
+        return world
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" is CUDA where there is one. Raises BackendError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        raise BackendError(
+            "a device among auto, cpu, cuda", f"{name!r}, which is not here", "Use auto."
+        )
+    return torch.device(name)
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """bf16 where the hardware multiplies it natively, float32 elsewhere."""
+    native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def sample_levels(levels: tuple[float, ...], steps: int | None) -> tuple[float, ...]:
+    """The noise levels of `steps` denoising steps, evenly thinned or filled from the model's own."""
+    if steps is None or steps == len(levels):
+        return levels
+    if not 1 <= steps <= 8:
+        raise ConfigError("1 to 8 denoising steps", repr(steps), "Use 1 or 2.")
+    return tuple(1.0 - i / steps for i in range(steps))
+
+
+def require_memory_mode(name: str) -> MemoryMode:
+    modes = [mode.value for mode in MemoryMode]
+    if name not in modes:
+        raise ConfigError(f"a memory mode among {modes}", repr(name), "Correct its spelling.")
+    return MemoryMode(name)

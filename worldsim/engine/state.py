@@ -1,0 +1,181 @@
+"""Complete snapshots of a dreamed world: kept in memory, or written to one file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worldsim.engine.dream import Dreamer, DreamWorld
+from worldsim.engine.kv_cache import CacheState, KVCache
+from worldsim.errors import OutputError, StateError
+from worldsim.memory.bank import BankState, MemoryBank
+from worldsim.memory.bank_arrays import from_arrays, to_arrays
+from worldsim.types import Observation, Pose
+
+FORMAT = "worldsim-state"
+FORMAT_VERSION = 1
+MEMORY_PREFIX = "memory."
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """Everything that a dream's future depends on, besides the weights."""
+
+    model_hash: str
+    seed: int
+    frame: int
+    observation: Observation
+    is_real: bool
+    move: tuple[float, float, float]
+    anchor: tuple[float, float, float]
+    tokens: Tensor  # [S, D]
+    cache: CacheState
+    memory: BankState
+
+    def to_bytes(self) -> bytes:
+        """One self-contained NumPy archive; no pickle."""
+        pose = self.observation.pose
+        header = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "model_hash": self.model_hash,
+            "seed": self.seed,
+            "frame": self.frame,
+            "pose": [pose.x, pose.y, pose.z, pose.yaw_deg, pose.pitch_deg],
+            "is_real": self.is_real,
+            "move": list(self.move),
+            "anchor": list(self.anchor),
+            "order": list(self.cache.order),
+            "dtype": str(self.tokens.dtype).removeprefix("torch."),
+        }
+        arrays = {
+            "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
+            "rgb": self.observation.rgb,
+            "depth": self.observation.depth,
+            "tokens": _to_numpy(self.tokens),
+            "keys": _to_numpy(self.cache.keys),
+            "values": _to_numpy(self.cache.values),
+            **{MEMORY_PREFIX + k: v for k, v in to_arrays(self.memory).items()},
+        }
+        stream = io.BytesIO()
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        return stream.getvalue()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> EngineState:
+        """The inverse of `to_bytes`. Raises StateError for damaged or foreign data."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            header = json.loads(arrays["header"].tobytes())
+            if header["format"] != FORMAT or header["version"] != FORMAT_VERSION:
+                raise ValueError(f"format {header['format']!r} version {header['version']!r}")
+            return _from_arrays(header, arrays)
+        except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
+            raise StateError(
+                f"a {FORMAT} of version {FORMAT_VERSION}",
+                f"{len(data)} bytes that do not hold one ({error})",
+                "Use a state saved by this version of worldsim.",
+            ) from error
+
+    def save(self, path: Path) -> None:
+        """Write the state to one file, in one rename."""
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.write_bytes(self.to_bytes())
+            os.replace(part, path)
+        except OSError as error:
+            raise OutputError(
+                f"to write {str(path)!r}", f"{error}", "Choose a folder that exists."
+            ) from error
+
+    @staticmethod
+    def load(path: Path) -> EngineState:
+        """Read a state from a file. Raises StateError if there is none."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise StateError("a saved state", f"{error}", "Check the path.") from error
+        return EngineState.from_bytes(data)
+
+
+def capture(world: DreamWorld, model_hash: str) -> EngineState:
+    """A snapshot of a world; its frames are shared, its buffers copied."""
+    return EngineState(
+        model_hash=model_hash,
+        seed=world.seed,
+        frame=world.frame,
+        observation=world.observation,
+        is_real=world.is_real,
+        move=world.move,
+        anchor=world.anchor,
+        tokens=world.tokens,
+        cache=world.cache.state(),
+        memory=world.memory.snapshot(),
+    )
+
+
+def revive(state: EngineState, dreamer: Dreamer) -> DreamWorld:
+    """A new world that continues from a snapshot."""
+    config, weight = dreamer.model.config, dreamer.model.stem.weight
+    cache = KVCache(config, weight.dtype, weight.device)
+    cache.load(state.cache)
+    memory = MemoryBank(config.intrinsics)
+    memory.restore(state.memory)
+    return DreamWorld(
+        seed=state.seed,
+        frame=state.frame,
+        observation=state.observation,
+        is_real=state.is_real,
+        move=state.move,
+        anchor=state.anchor,
+        tokens=state.tokens.to(weight.device, weight.dtype),
+        cache=cache,
+        memory=memory,
+    )
+
+
+def _from_arrays(header: dict[str, object], arrays: dict[str, NDArray[np.generic]]) -> EngineState:
+    dtype = getattr(torch, str(header["dtype"]))
+    memory = {
+        name.removeprefix(MEMORY_PREFIX): array
+        for name, array in arrays.items()
+        if name.startswith(MEMORY_PREFIX)
+    }
+    keys, values, tokens = (_to_torch(arrays[name], dtype) for name in ("keys", "values", "tokens"))
+    observation = Observation(arrays["rgb"], arrays["depth"], Pose(*header["pose"]))  # type: ignore[arg-type, misc]
+    return EngineState(
+        model_hash=str(header["model_hash"]),
+        seed=int(header["seed"]),  # type: ignore[call-overload]
+        frame=int(header["frame"]),  # type: ignore[call-overload]
+        observation=observation,
+        is_real=bool(header["is_real"]),
+        move=tuple(header["move"]),  # type: ignore[arg-type]
+        anchor=tuple(header["anchor"]),  # type: ignore[arg-type]
+        tokens=tokens,
+        cache=CacheState(keys, values, tuple(header["order"])),  # type: ignore[arg-type]
+        memory=from_arrays(memory),
+    )
+
+
+def _to_numpy(tensor: Tensor) -> NDArray[np.generic]:
+    """NumPy has no bfloat16: its bits travel as 16-bit integers."""
+    tensor = tensor.cpu().contiguous()
+    array: NDArray[np.generic] = (
+        tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor
+    ).numpy()
+    return array
+
+
+def _to_torch(array: NDArray[np.generic], dtype: torch.dtype) -> Tensor:
+    tensor = torch.from_numpy(array.copy())
+    return tensor.view(torch.bfloat16) if dtype == torch.bfloat16 else tensor.to(dtype)
