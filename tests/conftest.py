@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import os
-import os
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +12,9 @@ import torch
 
 import worldsim
 
+# Tests are small: two threads would stall one another whenever the cores are busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for processes that tests start
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything imports triton
 
@@ -23,11 +25,6 @@ hypothesis.settings.register_profile(
     "worldsim", deadline=None, derandomize=True, max_examples=50, database=None
 )
 hypothesis.settings.load_profile("worldsim")
-
-
-def pytest_configure() -> None:
-    """One thread a process: tests are small, and two threads stall one another on busy cores."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_sessionstart() -> None:
