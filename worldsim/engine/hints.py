@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
@@ -15,6 +16,7 @@ from worldsim.model.picture import decode_depth, encode_depth
 TRUST_REAL = 1.0
 TRUST_DREAM = 0.6
 TRUST_LAST = 0.3  # the last frame, resampled by nature, counts only where nothing else does
+FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,12 @@ def make_hint(
     remembered: Remembered,
     target_poses: Tensor,  # [B, 4, 4] world_from_camera
     intrinsics: Intrinsics,
-) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] and [B, 1, H, W]; 0 where unknown
-    """What memory shows at the target poses, as a picture and its confidence."""
+) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] and [B, 1, H, W]
+    """What memory shows at the target poses, as a picture and its confidence, 0 where unknown.
+
+    Unknown pixels are filled smoothly from their surroundings: the model's residual then has to
+    invent detail, not the mean (left empty, 250 training steps in, holes stayed grey and spread).
+    """
     sources = Sources(
         rgb=remembered.pictures[:, :, :3],
         depth=decode_depth(remembered.pictures[:, :, 3]),
@@ -43,6 +49,27 @@ def make_hint(
         valid=remembered.valid,
     )
     hint = reproject(sources, target_poses, intrinsics)
-    known = hint.confidence > 0
-    code = torch.where(known, encode_depth(hint.depth), torch.zeros_like(hint.depth))
-    return torch.cat((hint.rgb, code[:, None]), dim=1), hint.confidence[:, None]
+    picture = torch.cat((hint.rgb, encode_depth(hint.depth)[:, None]), dim=1)
+    confidence = hint.confidence[:, None]
+    return fill_unknown(picture, (confidence > 0).to(picture.dtype)), confidence
+
+
+def fill_unknown(
+    picture: Tensor,  # [B, C, H, W]
+    known: Tensor,  # [B, 1, H, W] 1 or 0
+) -> Tensor:  # [B, C, H, W]
+    """Unknown pixels from the means of ever larger neighbourhoods (push-pull; Gortler et al. 1996).
+
+    A picture of which nothing is known is 0 everywhere.
+    """
+    total, height, width = picture * known, *picture.shape[-2:]
+    mean = total / known.clamp(min=1e-6)
+    if min(height, width) < FILL_SIDE_PX or height % 2 or width % 2:
+        weight = known.sum(dim=(2, 3), keepdim=True)
+        rest = total.sum(dim=(2, 3), keepdim=True) / weight.clamp(min=1e-6)
+    else:
+        share = F.avg_pool2d(known, 2)
+        half = F.avg_pool2d(total, 2) / share.clamp(min=1e-6)
+        coarse = fill_unknown(half, (share > 0).to(picture.dtype))
+        rest = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+    return torch.where(known > 0, mean, rest)
