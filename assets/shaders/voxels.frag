@@ -68,7 +68,7 @@ Hit march(vec3 eye, vec3 ray, bool in_water) {
             break;
         }
         int room = max(int(value >> 4) & 15, 1);
-        vec3 next = (vec3(cell + mix(ivec3(1 - room), ivec3(room), ahead)) - eye) * inverse;
+        vec3 next = (vec3(cell + ivec3(ahead) * (2 * room - 1) + 1 - room) - eye) * inverse;
         t = min(next.x, min(next.y, next.z));
         if (t > fog.x) break;
         axis = t == next.x ? 0 : t == next.y ? 1 : 2;
