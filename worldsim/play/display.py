@@ -29,7 +29,8 @@ from worldsim.record.contact_sheet import save_png
 
 log = logging.getLogger(__name__)
 
-MESSAGE_S = 3.0
+MESSAGE_S = 2.0
+READING_S = 0.04  # a character
 RATE_EVERY_S = 0.25  # numbers that change faster cannot be read
 
 _ORDERS = {
@@ -118,7 +119,8 @@ class Display:
             self._message = ""
 
     def _say(self, message: str) -> None:
-        self._message, self._message_until_s = message, self._clock.now() + MESSAGE_S
+        reading_s = MESSAGE_S + len(message) * READING_S
+        self._message, self._message_until_s = message, self._clock.now() + reading_s
 
     def _measure(self, now_s: float) -> None:
         self._rate.mark(now_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -16,6 +17,7 @@ ACCENT = (255, 214, 120)
 PANEL = (12, 16, 22, 150)
 DIM = (8, 10, 16, 140)
 LATE = (255, 120, 96)
+MESSAGE_WIDTH = 80  # characters a line
 GRAPH_SIZE = (200, 48)
 GRAPH_TOP_MS = 2000 * TICK_S
 
@@ -43,8 +45,8 @@ class HudPainter:
             self._paint_debug(screen, hud, unit)
         if hud.hint:
             self._paint_bottom(screen, hud.hint, 17 * unit, 14 * unit, FAINT)
-        if hud.message:
-            self._paint_bottom(screen, hud.message, 22 * unit, 62 * unit, ACCENT)
+        for n, line in enumerate(reversed(textwrap.wrap(hud.message, MESSAGE_WIDTH))):
+            self._paint_bottom(screen, line, 22 * unit, (62 + 34 * n) * unit, ACCENT)
 
     def _paint_title(self, screen: pygame.Surface, hud: Hud, unit: float) -> None:
         middle = screen.get_rect().center

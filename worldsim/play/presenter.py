@@ -13,7 +13,7 @@ from worldsim.play.warp import enlarged, letterbox, warp
 from worldsim.play.window import View
 
 BACKGROUND = (10, 12, 16)
-ENLARGEMENT = 4  # bicubic up to here, bilinear from here to the window
+ENLARGEMENT = 3  # bicubic up to here, bilinear from here to the window
 
 
 class Presenter(Protocol):

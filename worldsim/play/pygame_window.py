@@ -75,9 +75,9 @@ class PygameWindow:
         _start_display()
         pygame.display.set_caption(TITLE)
         pygame.display.set_icon(draw_icon(64))
-        self.presenter, self.reason = _choose_presenter(
-            config.presenter, (config.width, config.height)
-        )
+        self._windowed_size = (config.width, config.height)
+        self.presenter, self.reason = _choose_presenter(config.presenter, self._windowed_size)
+        self._fullscreen = False
         self._presented = False
         log.info("presenting through %s: %s", self.presenter.name, self.reason)
 
@@ -114,7 +114,14 @@ class PygameWindow:
         pygame.mouse.get_rel()
 
     def toggle_fullscreen(self) -> None:
-        pygame.display.toggle_fullscreen()
+        self._fullscreen = not self._fullscreen
+        if self.presenter.name == "gl":  # keeps the context
+            pygame.display.toggle_fullscreen()
+        elif self._fullscreen:
+            self._windowed_size = self.size
+            pygame.display.set_mode((0, 0), pygame.FULLSCREEN)
+        else:
+            pygame.display.set_mode(self._windowed_size, pygame.RESIZABLE)
 
     def close(self) -> None:
         self.presenter.close()
@@ -150,6 +157,7 @@ def _start_display() -> None:
     reason = missing_display(os.environ, sys.platform)
     if reason:
         raise _no_display(reason)
+    _load_triton()
     try:
         pygame.display.init()
     except pygame.error as error:
@@ -189,7 +197,6 @@ def _without_gl(wanted: PresenterName, size: tuple[int, int], reason: str) -> tu
 
 
 def _gl(size: tuple[int, int]) -> GLPresenter:
-    _load_triton()
     for attribute, value in (
         (pygame.GL_CONTEXT_MAJOR_VERSION, 3),
         (pygame.GL_CONTEXT_MINOR_VERSION, 3),
@@ -211,6 +218,8 @@ def _load_triton() -> None:
 
 
 def _surface(size: tuple[int, int]) -> SurfacePresenter:
+    """SDL would send even this through OpenGL: 7 ms of processor a flip where it is emulated."""
+    os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
     try:
         pygame.display.set_mode(size, pygame.RESIZABLE)
     except pygame.error as error:

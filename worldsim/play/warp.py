@@ -79,10 +79,13 @@ def warp(
     x = np.arange(width, dtype=np.float32) + 0.5
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5
     u, v, depth = (row[0] * x + (row[1] * y + row[2]) for row in matrix)
-    scale = 1.0 / np.maximum(depth, 1e-6)
-    column = np.clip(u * scale, 0, width - 1).astype(np.int32)
-    row = np.clip(v * scale, 0, height - 1).astype(np.int32)
-    return pixels.ravel()[row * np.int32(width) + column]
+    np.maximum(depth, 1e-6, out=depth)  # in place from here: pages are dearer than sums
+    np.clip(np.divide(u, depth, out=u), 0, width - 1, out=u)
+    np.clip(np.divide(v, depth, out=v), 0, height - 1, out=v)
+    index = v.astype(np.intp)
+    index *= width
+    index += u.astype(np.intp)
+    return pixels.ravel().take(index)
 
 
 def _pixel_from_ndc(
