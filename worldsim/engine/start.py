@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import zipfile
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +17,7 @@ from worldsim.camera import Intrinsics
 from worldsim.errors import SceneError
 from worldsim.types import Clip, Observation, Pose
 
-SCENES = Path(__file__).parents[1] / "assets" / "scenes"
+SCENES = Path(str(files("worldsim.assets.scenes")))
 DEFAULT_SCENE = "meadow"
 MAX_SEED = 2**63 - 1
 

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-import worldsim
+from worldsim.engine.engine import WorldEngine
 from worldsim.envs.blocks.world import BlockWorld
 from worldsim.evaluate.arena import Arena
 from worldsim.evaluate.budget import BUDGETS, PARTS
@@ -30,7 +30,7 @@ from worldsim.record.output import replace_file
 
 def evaluate_checkpoint(config: EvalConfig, console: Console) -> None:
     """Load the checkpoint and the true world, measure, tell."""
-    engine = worldsim.WorldEngine.from_pretrained(
+    engine = WorldEngine.from_pretrained(
         config.checkpoint, device=config.device, steps=config.steps
     )
     truth = BlockWorld(engine.intrinsics, renderer=config.renderer)
