@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -47,17 +48,17 @@ def splat_reference(
     corner = ((top + 1) * stride + left + 1).long()
     buffer = surfels.x.new_zeros(len(corner), (height + 2) * stride)
     for step_y in (0, 1):
-        dy = top - surfels.y + (0.5 + step_y)
+        dy = (top - surfels.y).add_(0.5 + step_y)
         covers_y = positive(surfels.radius - dy.abs())
-        at_row = surfels.inverse_depth + surfels.slope_y * dy
+        at_row = torch.addcmul(surfels.inverse_depth, surfels.slope_y, dy)
         for step_x in (0, 1):
-            dx = left - surfels.x + (0.5 + step_x)
-            covered = covers_y * positive(surfels.radius - dx.abs())
-            fragment = (at_row + surfels.slope_x * dx) * covered
+            dx = (left - surfels.x).add_(0.5 + step_x)
+            covered = positive(surfels.radius - dx.abs()).mul_(covers_y)
+            fragment = torch.addcmul(at_row, surfels.slope_x, dx).mul_(covered)
             pixel = corner + (step_y * stride + step_x)
             if ceiling is not None:
                 limit = F.pad(ceiling, (1, 1, 1, 1)).flatten(1).gather(1, pixel)
-                fragment = fragment * positive(limit - fragment)
+                fragment *= positive(limit - fragment)
             buffer.scatter_reduce_(1, pixel, fragment, "amax")
     return buffer.view(-1, height + 2, stride)[:, 1:-1, 1:-1].contiguous()
 
@@ -66,7 +67,7 @@ def positive(
     value: Tensor,  # [...] float32
 ) -> Tensor:  # [...] float32, 1 where value > 0, else 0
     """A mask as a number: comparisons and selections cost a CPU four times a product."""
-    return (value * 1e30).clamp(0.0, 1.0)
+    return (value * 1e30).clamp_(0.0, 1.0)
 
 
 def splat(

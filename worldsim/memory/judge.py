@@ -36,7 +36,7 @@ class Verdict:
 
     confidence: Tensor  # [B, M] in [0, 1], 0 = unsupported or carved
     source: Tensor  # [B, M] int64, the best supporter
-    x: Tensor  # [B, M] where it sees the point, pixels
+    x: Tensor  # [B, M] where it sees the point, pixels from the middle
     y: Tensor  # [B, M]
     w: Tensor  # [B, M] inverse depth it sees the point at
 
@@ -45,7 +45,7 @@ class Verdict:
 class _Sightings:
     """Where the points fall in each source and what is seen there."""
 
-    x: Tensor  # [B, K, M] pixels
+    x: Tensor  # [B, K, M] pixels from the middle, rightwards
     y: Tensor  # [B, K, M]
     w: Tensor  # [B, K, M] the point's inverse depth in the source
     support: Tensor  # [B, K, M] 1 or 0
@@ -105,32 +105,38 @@ def _look_up(
     valid: Tensor,  # [B, K] bool
     intrinsics: Intrinsics,
 ) -> _Sightings:
+    focal, half_w, half_h = intrinsics.focal_px, intrinsics.width / 2, intrinsics.height / 2
     tx, ty, tz = translation[..., None].unbind(2)  # [B, K, 1] each
     qx, qy, qz = rotated.unbind(2)  # [B, K, M] each
     w_target = w[:, None]
-    scale = -(qz + w_target * tz)  # depth in the source over depth in the target
-    shrink = scale.clamp(min=MIN_SCALE).reciprocal()
-    ray_x, ray_y = (qx + w_target * tx) * shrink, (qy + w_target * ty) * shrink
-    focal, width, height = intrinsics.focal_px, intrinsics.width, intrinsics.height
-    x, y = ray_x * focal + width / 2, ray_y * -focal + height / 2
-    column, row = x.floor(), y.floor()
-    held_column, held_row = column.clamp(0, width - 1), row.clamp(0, height - 1)
-    index = (held_row * width + held_column).long()
-    away = (held_column - column).abs() + (held_row - row).abs()  # 0 inside the source's picture
-    blind = FAR * (away + (MIN_SCALE - scale).clamp(min=0) + ~valid[..., None])
+    behind = torch.addcmul(qz, w_target, tz)  # minus the source's depth over the target's
+    shrink = behind.clamp(max=-MIN_SCALE).reciprocal_().neg_()
+    x = torch.addcmul(qx, w_target, tx).mul_(shrink).mul_(focal)
+    y = torch.addcmul(qy, w_target, ty).mul_(shrink).mul_(-focal)
+    index = pixel_index(x, y, intrinsics)
+    outside = (x.abs() - half_w).clamp_(min=0).add_((y.abs() - half_h).clamp_(min=0))
+    blind = outside.add_((behind + MIN_SCALE).clamp_(min=0)).add_(~valid[..., None]).mul_(FAR)
 
-    slope_x, slope_y = planes.slope_x.gather(2, index), planes.slope_y.gather(2, index)
-    w_seen = planes.w.gather(2, index) + slope_x * (x - column - 0.5) + slope_y * (y - row - 0.5)
+    slope_x, slope_y, level = (part.gather(2, index) for part in planes.patch.unbind(2))
+    w_seen = torch.addcmul(level, slope_x, x).addcmul_(slope_y, y)
     w_point = w_target * shrink
-    squared = w_point * w_point
-    tolerance = SUPPORT_RELATIVE * w_point + SUPPORT_M * squared + SKY_TOLERANCE
-    support = positive(tolerance - (w_seen - w_point).abs() - blind)
-    seen_through = (1 - CARVE_RELATIVE) * w_point - CARVE_M * squared - SKY_TOLERANCE
-    carve = positive(seen_through - planes.nearest.gather(2, index) - blind)
+    tolerance = (SUPPORT_M * w_point).add_(SUPPORT_RELATIVE).mul_(w_point).add_(SKY_TOLERANCE)
+    support = positive(tolerance.sub_((w_seen - w_point).abs_()).sub_(blind))
+    through = (-CARVE_M * w_point).add_(1 - CARVE_RELATIVE).mul_(w_point).sub_(SKY_TOLERANCE)
+    carve = positive(through.sub_(planes.nearest.gather(2, index)).sub_(blind))
 
-    a, b = slope_x * focal, slope_y * -focal
-    facing = 1.0 - (a * tx + b * ty + (a * ray_x + b * ray_y - w_seen) * tz)
-    # A patch covers 1 / (facing * scale**3) source pixels a target pixel.
-    shrinkage = facing.clamp(min=0.01) * scale.clamp(min=MIN_SCALE) ** 3
-    sharpness = shrinkage.clamp(min=1.0).rsqrt()
+    facing = torch.addcmul(level * tz, slope_x, -focal * tx).addcmul_(slope_y, focal * ty).add_(1.0)
+    # A patch covers shrink**3 / facing source pixels a target pixel.
+    sharpness = (shrink**3).div_(facing.clamp_(min=0.01)).clamp_(max=1.0).sqrt_()
     return _Sightings(x, y, w_point, support, carve, sharpness, planes.doubt.gather(2, index))
+
+
+def pixel_index(
+    x: Tensor,  # [...] pixels right of the middle
+    y: Tensor,  # [...] pixels below it
+    intrinsics: Intrinsics,
+) -> Tensor:  # [...] int64, row after row; the nearest pixel for points outside
+    width, height = intrinsics.width, intrinsics.height
+    column = (x + width / 2).clamp_(0, width - 1).floor_()
+    row = (y + height / 2).clamp_(0, height - 1).floor_()
+    return row.mul_(width).add_(column).long()

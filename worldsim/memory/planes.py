@@ -1,10 +1,11 @@
 """Depth maps as planar patches in inverse depth, and what becomes of them in another view.
 
-Inverse depth `w = 1/depth` is affine in pixel coordinates on a plane, and 0 for the sky.
-Pixel ray r = (x, y, -1), point P = r / w, source plane n . P = 1 with n . r = w. For a motion
-P' = R P + t this gives P' w = R r + w t, and the same plane seen from the new camera is
-n' = R n / (1 + (R n) . t); the denominator is the ratio of the two eyes' distances from the plane
-and negative where the new eye is behind it.
+Inverse depth `w = 1/depth` is affine in pixel coordinates on a plane, and 0 for the sky:
+w = level + slope_x X + slope_y Y, with X right and Y down from the middle of the picture, pixels.
+With the ray r = (X/f, -Y/f, -1), the point P = r / w lies on the plane n . P = 1 with
+n = (f slope_x, -f slope_y, -level). A motion P' = R P + t gives P' w = R r + w t, and the same
+plane seen from the new camera is n' = R n / (1 + (R n) . t); the denominator is the ratio of the
+two eyes' distances from the plane, and negative where the new eye is behind it.
 Shape letters as in `worldsim.types`; P is the number of pixels.
 """
 
@@ -33,9 +34,8 @@ FOOTPRINT_PX = 0.1  # overlap of neighbouring footprints, so that surfaces stay 
 class Planes:
     """Source frames as planar patches, one a pixel."""
 
+    patch: Tensor  # [B, K, 3, P] slope_x and slope_y of w per pixel, level of w
     w: Tensor  # [B, K, P] 1/m, 0 = sky
-    slope_x: Tensor  # [B, K, P] change of w per pixel to the right
-    slope_y: Tensor  # [B, K, P] change of w per pixel down
     nearest: Tensor  # [B, K, P] largest w of the 3x3 pixels around
     doubt: Tensor  # [B, K, P] float32: 0 clear of silhouettes, else RIM, FRINGE or FLYING
 
@@ -67,7 +67,16 @@ def fit_planes(
     fringe = positive(nearest - w - slope - step) * FRINGE
     flying = positive(nearest - FLYING_STEP * w) * positive(w - FLYING_STEP * farthest) * FLYING
     doubt = torch.maximum(torch.maximum(rim, fringe), flying)
-    return Planes(*(part.flatten(2) for part in (w, slope_x, slope_y, nearest, doubt)))
+    x, y = centred_pixels(*depth.shape[-2:], depth.device)
+    patch = torch.stack((slope_x, slope_y, w - slope_x * x - slope_y * y[:, None]), dim=2)
+    return Planes(patch.flatten(3), *(part.flatten(2) for part in (w, nearest, doubt)))
+
+
+def centred_pixels(
+    height: int, width: int, device: torch.device
+) -> tuple[Tensor, Tensor]:  # [W] rightwards, [H] downwards: pixel centres from the middle
+    x = torch.arange(width, device=device) + (0.5 - width / 2)
+    return x, torch.arange(height, device=device) + (0.5 - height / 2)
 
 
 def _flatter(
@@ -94,17 +103,6 @@ def around(
     return w
 
 
-def plane_normals(
-    planes: Planes,
-    rays_3P: Tensor,  # [3, P] pixel rays with z = -1
-    focal_px: float,
-) -> Tensor:  # [B, K, 3, P] n with n . r = w on every ray r of the patch
-    a = planes.slope_x * focal_px
-    b = planes.slope_y * -focal_px
-    c = a * rays_3P[0] + b * rays_3P[1] - planes.w
-    return torch.stack((a, b, c), dim=2)
-
-
 def surfels_in_view(
     planes: Planes,
     target_from_source: Tensor,  # [B, K, 4, 4]
@@ -116,28 +114,34 @@ def surfels_in_view(
 
     Sky and patches seen from behind or from beside are not drawn (radius -1).
     """
-    rotation = target_from_source[..., :3, :3]  # [B, K, 3, 3]
+    focal, w = intrinsics.focal_px, planes.w
     tx, ty, tz = target_from_source[..., :3, 3, None].unbind(2)  # [B, K, 1] each
-    qx, qy, qz = (rotation @ rays_3P).unbind(2)  # [B, K, P] each
-    scale = -(qz + planes.w * tz)  # depth in the target over depth in the source
-    shrink = scale.clamp(min=MIN_SCALE).reciprocal()
-    focal = intrinsics.focal_px
-    x = (qx + planes.w * tx) * shrink * focal + intrinsics.width / 2
-    y = (qy + planes.w * ty) * shrink * -focal + intrinsics.height / 2
-    w = planes.w * shrink
+    qx, qy, qz = (target_from_source[..., :3, :3] @ rays_3P).unbind(2)  # [B, K, P] each
+    behind = torch.addcmul(qz, w, tz)  # minus the depth in the target over that in the source
+    shrink = behind.clamp(max=-MIN_SCALE).reciprocal_().neg_()
+    x = torch.addcmul(qx, w, tx).mul_(shrink).mul_(focal).add_(intrinsics.width / 2)
+    y = torch.addcmul(qy, w, ty).mul_(shrink).mul_(-focal).add_(intrinsics.height / 2)
+    w_target = w * shrink
 
-    nx, ny, nz = (rotation @ plane_normals(planes, rays_3P, focal)).unbind(2)
-    facing = 1.0 + nx * tx + ny * ty + nz * tz
-    per_px = (facing.clamp(min=1e-3) * focal).reciprocal()
-    limit = SLOPE_LIMIT * w
-    drawn = positive(scale - MIN_SCALE) * positive(facing) * positive(planes.w) * valid[..., None]
-    radius = (0.5 * shrink + FOOTPRINT_PX).clamp(max=MAX_RADIUS_PX)
-    parts = (
-        x,
-        y,
-        w,
-        (nx * per_px).clamp(min=-limit, max=limit),
-        (ny * -per_px).clamp(min=-limit, max=limit),
-        (radius + 1) * drawn - 1,
-    )
+    slope_x, slope_y, facing = _turned(target_from_source, focal).matmul(planes.patch).unbind(2)
+    facing = facing + 1.0
+    drawn = positive(-MIN_SCALE - behind).mul_(positive(facing)).mul_(positive(w))
+    drawn = drawn * valid[..., None]
+    flatter = facing.clamp_(min=1e-3).reciprocal_()
+    limit = SLOPE_LIMIT * w_target
+    slope_x = (slope_x * flatter).clamp_(min=-limit, max=limit)
+    slope_y = (slope_y * flatter).clamp_(min=-limit, max=limit)
+    radius = (0.5 * shrink).add_(FOOTPRINT_PX + 1).clamp_(max=MAX_RADIUS_PX + 1).mul_(drawn).sub_(1)
+    parts = (x, y, w_target, slope_x, slope_y, radius)
     return Surfels(*(part.flatten(1) for part in parts))
+
+
+def _turned(
+    b_from_a: Tensor,  # [B, K, 4, 4]
+    focal: float,
+) -> Tensor:  # [B, K, 3, 3] takes a patch to its slopes and distance ratio in b
+    """Patch to slope_x * facing, slope_y * facing and facing - 1, all linear in the patch."""
+    normal = b_from_a.new_tensor((focal, -focal, -1.0))
+    turned = b_from_a[..., :3, :3] * normal  # n' before its division
+    facing = (b_from_a[..., :3, 3, None] * turned).sum(-2)
+    return torch.stack((turned[..., 0, :] / focal, turned[..., 1, :] / -focal, facing), dim=-2)

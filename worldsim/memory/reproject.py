@@ -8,6 +8,8 @@ Shape letters as in `worldsim.types`; P is the number of pixels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import torch
@@ -18,7 +20,7 @@ from torch import Tensor
 from worldsim.camera import Intrinsics, invert_rigid, pixel_rays
 from worldsim.kernels.splat import Surfels, positive, splat
 from worldsim.memory.hint import Hint, Sources
-from worldsim.memory.judge import Verdict, judge
+from worldsim.memory.judge import FAR, Verdict, judge
 from worldsim.memory.planes import FLYING, FRINGE, Planes, around, fit_planes, surfels_in_view
 from worldsim.types import SKY_DEPTH_M
 
@@ -45,18 +47,32 @@ def reproject(
     resolution. Pixels without confidence are 0 in all outputs.
     """
     batch = sources.depth.shape[0]
-    if sources.depth.device.type != "cpu" or batch <= CPU_CHUNK:
+    if sources.depth.device.type != "cpu":
         return _reproject(sources, target_world_from_camera, intrinsics)
     parts = [slice(start, start + CPU_CHUNK) for start in range(0, batch, CPU_CHUNK)]
-    hints = [
-        _reproject(sources.worlds(part), target_world_from_camera[part], intrinsics)
-        for part in parts
-    ]
+    with _one_thread():
+        hints = [
+            _reproject(sources.worlds(part), target_world_from_camera[part], intrinsics)
+            for part in parts
+        ]
     return Hint(
         torch.cat([hint.rgb for hint in hints]),
         torch.cat([hint.depth for hint in hints]),
         torch.cat([hint.confidence for hint in hints]),
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Hundreds of operations of 10 us each: meeting a second thread after each costs more than it
+    brings, and a hundredfold on a busy machine, where that thread is not running.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _reproject(
@@ -146,11 +162,12 @@ def close_holes(
     w: Tensor,  # [B, H, W] inverse depth
 ) -> Tensor:  # [B, H, W]
     """Gives a pixel that most neighbours are nearer than the farthest of their depths."""
-    around = F.unfold(F.pad(w[:, None], (1, 1, 1, 1), mode="replicate"), 3)  # [B, 9, P]
-    nearer = around > HOLE_STEP * w.flatten(1)[:, None]
-    is_hole = nearer.sum(1) >= HOLE_NEIGHBOURS
-    farthest = torch.where(nearer, around, torch.inf).amin(1)
-    return torch.where(is_hole, farthest, w.flatten(1)).view_as(w)
+    neighbours = F.unfold(F.pad(w[:, None], (1, 1, 1, 1), mode="replicate"), 3)  # [B, 9, P]
+    centre = w.flatten(1)
+    nearer = positive(neighbours - HOLE_STEP * centre[:, None])
+    is_hole = positive(nearer.sum(1) - (HOLE_NEIGHBOURS - 0.5))
+    farthest = (neighbours + FAR * (1 - nearer)).amin(1)
+    return (centre + is_hole * (farthest - centre)).view_as(w)
 
 
 def _render(
@@ -160,7 +177,7 @@ def _render(
     sources: Sources,
     intrinsics: Intrinsics,
 ) -> Hint:
-    rgb = _sample_colour(verdict, planes, sources.rgb.flatten(3), intrinsics)
+    rgb = _sample_colour(verdict, planes, sources.rgb, intrinsics)
     known = verdict.confidence > 0
     depth = torch.where(w > 1 / SKY_DEPTH_M, w.clamp(min=1 / SKY_DEPTH_M).reciprocal(), SKY_DEPTH_M)
     shape = {"h": intrinsics.height, "w": intrinsics.width}
@@ -174,33 +191,32 @@ def _render(
 def _sample_colour(
     verdict: Verdict,
     planes: Planes,
-    rgb: Tensor,  # [B, K, 3, P]
+    rgb: Tensor,  # [B, K, 3, H, W]
     intrinsics: Intrinsics,
 ) -> Tensor:  # [B, 3, P]
     """Bilinear colour from each pixel's best source, of taps on the same surface only."""
     height, width = intrinsics.height, intrinsics.width
     pixels = height * width
-    rgb_B3F = rearrange(rgb, "b k c p -> b c (k p)")
-    w, slope_x, slope_y = (part.flatten(1) for part in (planes.w, planes.slope_x, planes.slope_y))
-    left, top = (verdict.x - 0.5).floor(), (verdict.y - 0.5).floor()
-    tolerance = 0.1 * verdict.w + 0.1 * verdict.w**2 + 1e-3
-    doubt = planes.doubt.flatten(1)
-    colour: Tensor | float = 0.0
-    total: Tensor | float = 1e-9
-    for step_y in (0, 1):
-        row = (top + step_y).clamp(0, height - 1)
-        dy = verdict.y - 0.5 - row
-        for step_x in (0, 1):
-            column = (left + step_x).clamp(0, width - 1)
-            dx = verdict.x - 0.5 - column
-            index = verdict.source * pixels + (row * width + column).long()
-            seen = (
-                w.gather(1, index) + slope_x.gather(1, index) * dx + slope_y.gather(1, index) * dy
-            )
-            weight = (1 - dx.abs()).clamp(min=1e-6) * (1 - dy.abs()).clamp(min=1e-6)
-            weight = weight * ((seen - verdict.w).abs() < tolerance)
-            weight = weight * (1 - (1 - DOUBT_WEIGHT) * doubt.gather(1, index).clamp(max=1))
-            taps = rgb_B3F.gather(2, index[:, None].expand(-1, 3, -1))
-            colour = colour + weight[:, None] * taps
-            total = total + weight
-    return colour / total[:, None]  # type: ignore[index]
+    left = (verdict.x + (width / 2 - 0.5)).clamp_(0, width - 1)
+    top = (verdict.y + (height / 2 - 0.5)).clamp_(0, height - 1)
+    column, row = left.floor().clamp_(max=width - 2), top.floor().clamp_(max=height - 2)
+    right_share, lower_share = left - column, top - row
+    corner = (row * width + column).long()
+    tolerance = (0.1 * verdict.w).add_(0.1).mul_(verdict.w).add_(1e-3)
+    patch, doubt, colours = planes.patch.flatten(1), planes.doubt.flatten(1), rgb.flatten(1)
+    total = torch.full_like(left, 1e-9)
+    colour = left.new_zeros(3, *left.shape)
+    for step_y, share_y in ((0, 1 - lower_share), (1, lower_share)):
+        for step_x, share_x in ((0, 1 - right_share), (1, right_share)):
+            pixel = corner + (step_y * width + step_x)
+            first = torch.add(pixel, verdict.source, alpha=3 * pixels)
+            slope_x, slope_y, level = (patch.gather(1, first + c * pixels) for c in range(3))
+            w_seen = level.addcmul_(slope_x, verdict.x).addcmul_(slope_y, verdict.y)
+            same_surface = positive(tolerance - w_seen.sub_(verdict.w).abs_())
+            mixed = doubt.gather(1, pixel + verdict.source * pixels).clamp_(max=1)
+            share = (share_x * share_y).add_(1e-6)
+            weight = mixed.mul_(DOUBT_WEIGHT - 1).add_(1).mul_(same_surface).mul_(share)
+            total += weight
+            for c in range(3):
+                colour[c].addcmul_(weight, colours.gather(1, first + c * pixels))
+    return (colour / total).transpose(0, 1)
