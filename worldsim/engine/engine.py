@@ -227,7 +227,7 @@ def choose_dtype(device: torch.device) -> torch.dtype:
 
 
 def sample_levels(levels: tuple[float, ...], steps: int | None) -> tuple[float, ...]:
-    """The noise levels of `steps` denoising steps, evenly thinned or filled from the model's own."""
+    """The model's own noise levels, or `steps` even ones."""
     if steps is None or steps == len(levels):
         return levels
     if not 1 <= steps <= 8:

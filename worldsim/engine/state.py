@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +91,7 @@ class EngineState:
         part = path.with_name(f".{path.name}.part")
         try:
             part.write_bytes(self.to_bytes())
-            os.replace(part, path)
+            part.replace(path)
         except OSError as error:
             raise OutputError(
                 f"to write {str(path)!r}", f"{error}", "Choose a folder that exists."

@@ -1,4 +1,4 @@
-"""Small heads on the trunk. Walls and slopes make dead reckoning wrong; the pose head learns them."""
+"""Small heads on the trunk. Walls make dead reckoning wrong: the pose head knows them."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def attention_mask(
     """Block-causal over the sequence; every frame sees the valid part of the context."""
     if context is None:
         return None if frames == 1 else block_causal_mask(frames, tokens, device)
-    batch, length = context.valid.shape
+    batch = len(context.valid)
     causal = block_causal_mask(frames, tokens, device)
     own = causal.expand(batch, 1, *causal.shape)
     return torch.cat((context.valid[:, None, None].expand(-1, 1, frames * tokens, -1), own), dim=3)

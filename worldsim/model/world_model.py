@@ -7,6 +7,7 @@ pixels, the network repairs and invents.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -61,9 +62,9 @@ class WorldModel(nn.Module):
         self.stem_rays = RayEncoder(widths[0])
         self.token_rays = RayEncoder(config.dim)
         self.down_stages = _stages(config)
-        self.downs = nn.ModuleList(Down(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.downs = nn.ModuleList(Down(a, b) for a, b in itertools.pairwise(widths))
         self.trunk = Trunk(config)
-        self.ups = nn.ModuleList(Up(b, a) for a, b in zip(widths, widths[1:], strict=False))
+        self.ups = nn.ModuleList(Up(b, a) for a, b in itertools.pairwise(widths))
         self.up_stages = _stages(config)
         self.out = nn.Conv2d(widths[0], (channels + 1) * patch_area, 3, padding=1)
         self.recall_tokens = nn.Linear(channels * config.patch_of_token**2, config.dim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing as mp
 import os
 import queue
@@ -84,10 +85,7 @@ def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
         np.array([p.pitch_deg for p in poses], dtype=np.float32),
         np.stack([to_vector(a) for a in actions]),
         np.array(
-            [
-                after.displacement_from(before)
-                for before, after in zip(poses, poses[1:], strict=False)
-            ],
+            [after.displacement_from(before) for before, after in itertools.pairwise(poses)],
             np.float32,
         ),
     )

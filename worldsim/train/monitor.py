@@ -27,39 +27,39 @@ NO_DAMAGE = DamageConfig(drop_all=0.0, drop_one=0.0, depth_scale=0.0, colour_shi
 
 
 class Monitor:
-    """Owns its walks; `evaluate` writes `sheets/STEP.png` and returns PSNRs in dB."""
+    """Owns its walks; `evaluate` writes `STEP.png` and returns PSNRs in dB."""
 
-    def __init__(self, intrinsics: Intrinsics, renderer: str, out: Path) -> None:
+    def __init__(self, intrinsics: Intrinsics, renderer: str) -> None:
         world = BlockWorld(intrinsics, renderer=renderer)
         seeds = range(MAX_TRAINING_SEED, MAX_TRAINING_SEED + EPISODES)
         self.episodes: list[Episode] = [render_episode(world, seed, 63) for seed in seeds]
         world.close()
-        self.folder = out / "sheets"
 
     @torch.no_grad()
-    def evaluate(self, model: WorldModel, step: int) -> dict[str, float]:
+    def evaluate(self, model: WorldModel, step: int, folder: Path) -> dict[str, float]:
         """Next-frame PSNR from real and from dreamed keyframes, beside the bare hint."""
         rng = np.random.default_rng(0)
         batch = sample_clips(self.episodes, ClipConfig(clips=EPISODES, sink_share=0.0), rng)
         device = next(model.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(0)
-            return self._scores(model, batch.to(device), step)
+            return _scores(model, batch.to(device), folder / f"{step:06d}.png")
 
-    def _scores(self, model: WorldModel, batch: ClipBatch, step: int) -> dict[str, float]:
-        real = damage(remembered_keyframes(batch), NO_DAMAGE)
-        dreamed = dream_keyframes(model, batch, real, hops=2)
-        one, hint = _predict(model, batch, real, (1.0,))
-        two, _ = _predict(model, batch, real, model.config.sample_levels)
-        own, own_hint = _predict(model, batch, dreamed, model.config.sample_levels)
-        rows = [batch.pictures, two, hint, own, own_hint]
-        names = ["truth", "dream", "hint", "dream of dreams", "its hint"]
-        sheet = contact_sheet([_last_frames(row) for row in rows], names)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        save_png(sheet, self.folder / f"{step:06d}.png")
-        truth = batch.pictures
-        named = {"one_step": one, "two_steps": two, "own": own, "hint": hint, "own_hint": own_hint}
-        return {name: _psnr(picture, truth) for name, picture in named.items()}
+
+def _scores(model: WorldModel, batch: ClipBatch, sheet_path: Path) -> dict[str, float]:
+    real = damage(remembered_keyframes(batch), NO_DAMAGE)
+    dreamed = dream_keyframes(model, batch, real, hops=2)
+    one, hint = _predict(model, batch, real, (1.0,))
+    two, _ = _predict(model, batch, real, model.config.sample_levels)
+    own, own_hint = _predict(model, batch, dreamed, model.config.sample_levels)
+    rows = [batch.pictures, two, hint, own, own_hint]
+    names = ["truth", "dream", "hint", "dream of dreams", "its hint"]
+    sheet = contact_sheet([_last_frames(row) for row in rows], names)
+    sheet_path.parent.mkdir(parents=True, exist_ok=True)
+    save_png(sheet, sheet_path)
+    truth = batch.pictures
+    named = {"one_step": one, "two_steps": two, "own": own, "hint": hint, "own_hint": own_hint}
+    return {name: colour_psnr(picture, truth) for name, picture in named.items()}
 
 
 def _predict(
@@ -73,7 +73,7 @@ def _predict(
     return quantised(denoise(model, inputs, context, levels).clean), hint
 
 
-def _psnr(
+def colour_psnr(
     picture: Tensor,  # [B, T, 4, H, W]
     truth: Tensor,  # [B, T, 4, H, W]
 ) -> float:

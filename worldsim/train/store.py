@@ -1,8 +1,7 @@
-"""Training state on disk: written atomically, resumed where it stopped, loaded without pickled code."""
+"""Training state on disk: written atomically, resumed, loaded without pickled code."""
 
 from __future__ import annotations
 
-import os
 import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +22,6 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0
-    frames: int = 0
 
 
 def save_state(
@@ -44,7 +42,7 @@ def save_state(
         "progress": asdict(progress),
     }
     torch.save(state, part)
-    os.replace(part, folder / STATE_NAME)
+    part.replace(folder / STATE_NAME)
 
 
 def load_state(

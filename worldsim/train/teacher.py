@@ -35,23 +35,14 @@ class TeacherConfig:
     damage: DamageConfig = field(default_factory=DamageConfig)
 
 
-@dataclass(frozen=True, slots=True)
-class StepLoss:
-    """The loss to descend, and its parts for the log."""
-
-    total: Tensor
-    picture: Tensor
-    pose: Tensor
-
-
-def teacher_step(
+def teacher_losses(
     model: WorldModel,
     dreamer: WorldModel,  # an averaged copy that makes the own frames
     batch: ClipBatch,
     config: TeacherConfig,
     step: int,
     rng: np.random.Generator,
-) -> StepLoss:
+) -> dict[str, Tensor]:  # "total" to descend, and its parts
     """Losses of one batch; own-frame training begins at `config.own_from`."""
     own = step >= config.own_from and rng.random() < config.own_share
     remembered = damage(remembered_keyframes(batch), config.damage)
@@ -63,7 +54,8 @@ def teacher_step(
     prediction = model(inputs, recall_context(model, batch, anchors))
     picture = picture_loss(prediction.clean, batch.pictures)
     pose = _pose_loss(model, prediction, batch)
-    return StepLoss(picture + config.pose_weight * pose, picture.detach(), pose.detach())
+    total = picture + config.pose_weight * pose
+    return {"total": total, "picture": picture.detach(), "pose": pose.detach()}
 
 
 def anchor_from_world(

@@ -1,4 +1,4 @@
-"""The model stage: a time-boxed, resumable loop around `teacher_step`."""
+"""A time-boxed, resumable training loop; what is trained, and how, is a `Stage`."""
 
 from __future__ import annotations
 
@@ -6,41 +6,37 @@ import json
 import math
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
+from torch import Tensor
 
 from worldsim.errors import ConfigError
 from worldsim.model.checkpoint import load_checkpoint, save_checkpoint
 from worldsim.model.presets import preset
 from worldsim.model.world_model import WorldModel
-from worldsim.train.batch import ClipConfig, sample_clips
-from worldsim.train.data import DataConfig, EpisodePool
+from worldsim.train.data import DataConfig, Episode, EpisodePool
 from worldsim.train.ema import Ema
-from worldsim.train.monitor import Monitor
 from worldsim.train.runtime import Runtime
 from worldsim.train.store import Progress, load_state, save_state
-from worldsim.train.teacher import StepLoss, TeacherConfig, teacher_step
 
 SAVING_S = 15.0  # kept back from the time limit
+LOG_EVERY = 20  # steps
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Train the world model on the block world, rendered on the fly.
-
-    The run stops itself after `minutes`, and continues where it stopped when called again with
-    the same `out`. Every evaluation writes `out/sheets/*.png` (truth above dream) and the
-    checkpoint `out/checkpoint`, which the engine loads.
-    """
+class RunConfig:
+    """What every stage's run has: a place, a time limit, a pace."""
 
     out: Path = Path("runs/model")
-    """Folder of this run's state, log, sheets and checkpoint."""
+    """Folder of this run's state, log, sheets and checkpoint; resumed when it holds a state."""
     preset: str = "small"
     """Model size: tiny, small, base, xl."""
     minutes: float = 60.0
@@ -61,11 +57,9 @@ class TrainConfig:
     workers: int = 1
     """Processes that render episodes."""
     evaluate_minutes: float = 10.0
-    """Time between evaluations."""
+    """Time between evaluations, each of which also saves."""
     seed: int = 0
-    clips: ClipConfig = field(default_factory=ClipConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    teacher: TeacherConfig = field(default_factory=TeacherConfig)
 
     def __post_init__(self) -> None:
         if not (self.minutes > 0 and self.evaluate_minutes > 0 and self.learning_rate > 0):
@@ -76,26 +70,45 @@ class TrainConfig:
             )
 
 
+class Stage(Protocol):
+    """One kind of training: a model, its loss, a look at it, and what it leaves behind."""
+
+    name: str
+    model: WorldModel
+
+    def losses(
+        self,
+        average: WorldModel,
+        episodes: list[Episode],
+        step: int,
+        rng: np.random.Generator,
+    ) -> dict[str, Tensor]:
+        """Scalars to log; "total" is the one to descend. Runs under autocast."""
+
+    def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
+        """Figures of merit; may write contact sheets into `folder`."""
+
+
 class Trainer:
     """Owns model, average, optimizer, pool and progress of one process of a run."""
 
-    def __init__(self, config: TrainConfig, runtime: Runtime, console: Console) -> None:
+    def __init__(self, config: RunConfig, stage: Stage, runtime: Runtime, console: Console) -> None:
         torch.manual_seed(config.seed * 1009 + runtime.rank)
-        self.config, self.runtime, self.console = config, runtime, console
-        self.rng = np.random.default_rng((config.seed, runtime.rank, time.time_ns() % 2**32))
-        self.model = _initial_model(config).to(runtime.device, memory_format=torch.channels_last)
-        self.ema = Ema(self.model, config.ema_decay)
-        self.optimizer = make_optimizer(self.model, config)
-        loaded = load_state(config.out, self.model, self.ema, self.optimizer)
+        self.config, self.stage, self.runtime, self.console = config, stage, runtime, console
+        stage.model.to(runtime.device)
+        self.ema = Ema(stage.model, config.ema_decay)
+        self.optimizer = make_optimizer(stage.model, config)
+        loaded = load_state(config.out, stage.model, self.ema, self.optimizer)
         self.progress = loaded or Progress()
-        self._base = Progress(self.progress.step, self.progress.seconds, self.progress.frames)
+        self.rng = np.random.default_rng((config.seed, runtime.rank, self.progress.step))
+        self._base = replace(self.progress)
 
     def run(self) -> None:
         """Train until the time is up or the process is told to stop; leaves a state either way."""
         config, runtime = self.config, self.runtime
         seed = int(self.rng.integers(2**31))  # resumed runs see other worlds
         pool = EpisodePool(
-            replace(config.data, seed=seed), self.model.config.intrinsics, config.workers
+            replace(config.data, seed=seed), self.stage.model.config.intrinsics, config.workers
         )
         try:
             with self._bar() as bar:
@@ -116,18 +129,17 @@ class Trainer:
 
     def _loop(self, pool: EpisodePool, bar: ProgressBar) -> None:
         config, runtime = self.config, self.runtime
-        monitor = Monitor(self.model.config.intrinsics, config.data.renderer, config.out)
         task = bar.add_task("training", total=config.minutes * 60, loss="")
         next_evaluation_s = config.evaluate_minutes * 60
         while not runtime.time_is_up(reserve_s=SAVING_S):
             self._refresh(pool)
-            loss = self._step(pool)
+            loss = self._step(pool.episodes)
             elapsed_s = time.monotonic() - runtime.started_s
             self.progress.seconds = self._base.seconds + elapsed_s
-            bar.update(task, completed=elapsed_s, loss=f"{float(loss.picture):.4f}")
+            bar.update(task, completed=elapsed_s, loss=f"{loss:.4f}")
             if elapsed_s > next_evaluation_s and runtime.leads:
                 next_evaluation_s = elapsed_s + config.evaluate_minutes * 60
-                self._evaluate(monitor)
+                self._evaluate()
 
     def _refresh(self, pool: EpisodePool) -> None:
         wanted = self.config.data.first + self.config.episodes_per_step * (
@@ -136,38 +148,37 @@ class Trainer:
         while pool.rendered < wanted and pool.refresh():
             pass
 
-    def _step(self, pool: EpisodePool) -> StepLoss:
-        config, step = self.config, self.progress.step
+    def _step(self, episodes: list[Episode]) -> float:
+        config, step, model = self.config, self.progress.step, self.stage.model
         set_learning_rate(self.optimizer, config, self.progress)
-        batch = sample_clips(pool.episodes, config.clips, self.rng).to(self.runtime.device)
         with self.runtime.autocast():
-            loss = teacher_step(self.model, self.ema.model, batch, config.teacher, step, self.rng)
-        loss.total.backward()
-        self.runtime.average_gradients(self.model)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+            losses = self.stage.losses(self.ema.model, episodes, step, self.rng)
+        losses["total"].backward()
+        self.runtime.average_gradients(model)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.ema.update(self.model)
+        self.ema.update(model)
         self.progress.step += 1
-        self.progress.frames += batch.pictures.shape[0] * batch.pictures.shape[1]
-        if step % 20 == 0 and self.runtime.leads:
-            self._log({"loss": float(loss.picture), "pose_loss": float(loss.pose)})
-        return loss
+        total = float(losses["total"].detach())
+        if step % LOG_EVERY == 0 and self.runtime.leads:
+            self._log({name: float(value.detach()) for name, value in losses.items()})
+        return total
 
-    def _evaluate(self, monitor: Monitor) -> None:
+    def _evaluate(self) -> None:
         self._save()
-        with self.runtime.autocast():
-            scores = monitor.evaluate(self.ema.model, self.progress.step)
+        with self.runtime.autocast(), torch.no_grad():
+            folder = self.config.out / "sheets"
+            scores = self.stage.evaluate(self.ema.model, self.progress.step, folder)
         self._log(scores)
         shown = "  ".join(f"{name} {value:.2f}" for name, value in scores.items())
         self.console.print(f"step {self.progress.step}  {shown}")
 
     def _save(self) -> None:
-        save_state(self.config.out, self.model, self.ema, self.optimizer, self.progress)
+        save_state(self.config.out, self.stage.model, self.ema, self.optimizer, self.progress)
         record = {
-            "stage": "teacher",
+            "stage": self.stage.name,
             "steps": self.progress.step,
-            "frames": self.progress.frames,
             "minutes": round(self.progress.seconds / 60, 1),
             "device": self.runtime.device.type,
             "init_from": self.config.init_from,
@@ -192,17 +203,17 @@ class Trainer:
         )
 
 
-def train(config: TrainConfig, console: Console) -> None:
-    """Run the model stage in this process; under torchrun, in each of its processes."""
+def train(config: RunConfig, make_stage: Callable[[WorldModel], Stage], console: Console) -> None:
+    """Run a stage in this process; under torchrun, in each of its processes."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill saves, as Ctrl+C does
     runtime = Runtime.start(config.device, config.minutes * 60)
     try:
-        Trainer(config, runtime, console).run()
+        Trainer(config, make_stage(initial_model(config)), runtime, console).run()
     finally:
         runtime.close()
 
 
-def make_optimizer(model: WorldModel, config: TrainConfig) -> torch.optim.AdamW:
+def make_optimizer(model: WorldModel, config: RunConfig) -> torch.optim.AdamW:
     """AdamW; weight decay on matrices and kernels only."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
@@ -214,7 +225,7 @@ def make_optimizer(model: WorldModel, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def set_learning_rate(
-    optimizer: torch.optim.Optimizer, config: TrainConfig, progress: Progress
+    optimizer: torch.optim.Optimizer, config: RunConfig, progress: Progress
 ) -> None:
     """Linear warm-up over steps, then a cosine over the scheduled time, down to 5 %."""
     total_s = 60.0 * (config.schedule_minutes or config.minutes)
@@ -224,9 +235,10 @@ def set_learning_rate(
         group["lr"] = config.learning_rate * warm * (0.05 + 0.95 * cosine)
 
 
-def _initial_model(config: TrainConfig) -> WorldModel:
+def initial_model(config: RunConfig) -> WorldModel:
     if config.init_from is None:
-        return WorldModel(preset(config.preset))
+        model = WorldModel(preset(config.preset))
+        return model.to(memory_format=torch.channels_last)
     model = load_checkpoint(config.init_from).model
     if model.config != preset(config.preset):
         raise ConfigError(
