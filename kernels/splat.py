@@ -3,23 +3,38 @@
 A surfel at `(x, y)` with inverse depth `w` lies on a plane, and inverse depth is affine in pixel
 coordinates on a plane. Its fragment at the pixel centre `c` is therefore exact:
 
-    w(c) = w + w_x (c_x - x) + w_y (c_y - y)        for |c_x - x| <= radius, |c_y - y| <= radius
+    w(c) = w + w_x (c_x - x) + w_y (c_y - y)        for |c_x - x| < radius, |c_y - y| < radius
 
 and the z-buffer keeps `max w`, which is 0 where nothing was drawn. Source: EWA surface splatting
 (Zwicker et al. 2001), reduced to the depth of a square footprint of at most 2x2 pixels.
 There is no gradient and therefore no registered op: the splat decides which surface is looked
 up, and nothing upstream of it is trained.
+
+Shape letters: B views, P surfels in each, H by W pixels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from worldsim.errors import BackendError, ConfigError
+
+try:
+    import triton
+    import triton.language as tl
+except ImportError:  # the reference serves machines without Triton
+    triton = None
+
 MAX_RADIUS_PX = 1.0  # a footprint reaches the four pixel centres around the surfel, no more
+
+Implementation = Literal["auto", "torch", "triton"]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,7 @@ def splat_reference(
     *,
     height: int,
     width: int,
-    ceiling: Tensor | None = None,  # [B, H, W] fragments with more than this inverse depth are lost
+    ceiling: Tensor | None = None,  # [B, H, W] 1/m
 ) -> Tensor:  # [B, H, W] inverse depth of the nearest fragment, 0 where there is none
     """The z-buffer in plain torch: four candidate pixels per surfel, then a scattered maximum."""
     stride = width + 2  # a margin of one pixel catches what falls outside
@@ -70,17 +85,105 @@ def positive(
     return (value * 1e30).clamp_(0.0, 1.0)
 
 
+if triton is not None:
+
+    @triton.jit
+    def _splat_kernel(
+        p_x, p_y, p_w, p_slope_x, p_slope_y, p_radius, p_ceiling, p_buffer,
+        P, H, W,
+        HAS_CEILING: tl.constexpr, BLOCK: tl.constexpr
+    ):  # fmt: skip
+        i_batch = tl.program_id(1).to(tl.int64)
+        i_surfel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+        m_surfel = i_surfel < P
+        i_in = i_batch * P + i_surfel
+        b_x = tl.load(p_x + i_in, mask=m_surfel, other=0.0)
+        b_y = tl.load(p_y + i_in, mask=m_surfel, other=0.0)
+        b_w = tl.load(p_w + i_in, mask=m_surfel, other=0.0)
+        b_slope_x = tl.load(p_slope_x + i_in, mask=m_surfel, other=0.0)
+        b_slope_y = tl.load(p_slope_y + i_in, mask=m_surfel, other=0.0)
+        b_radius = tl.load(p_radius + i_in, mask=m_surfel, other=-1.0)
+        b_left = tl.floor(tl.minimum(tl.maximum(b_x - 0.5, -1.0), W - 1.0))
+        b_top = tl.floor(tl.minimum(tl.maximum(b_y - 0.5, -1.0), H - 1.0))
+        for corner in tl.static_range(4):
+            b_column = b_left + corner % 2
+            b_row = b_top + corner // 2
+            b_dx = b_column + 0.5 - b_x
+            b_dy = b_row + 0.5 - b_y
+            b_fragment = b_w + b_slope_y * b_dy + b_slope_x * b_dx
+            m_drawn = (tl.abs(b_dx) < b_radius) & (tl.abs(b_dy) < b_radius) & (b_fragment > 0)
+            m_drawn = m_drawn & (b_column >= 0) & (b_column < W) & (b_row >= 0) & (b_row < H)
+            i_pixel = i_batch * H * W + b_row.to(tl.int64) * W + b_column.to(tl.int64)
+            if HAS_CEILING:
+                b_limit = tl.load(p_ceiling + i_pixel, mask=m_drawn, other=0.0)
+                m_drawn = m_drawn & (b_fragment < b_limit)
+            # Positive floats are ordered like their bits, and integer atomics are everywhere.
+            tl.atomic_max(p_buffer + i_pixel, b_fragment.to(tl.int32, bitcast=True), mask=m_drawn)
+
+
+def _launch(
+    surfels: Surfels, *, height: int, width: int, ceiling: Tensor | None = None
+) -> Tensor:  # [B, H, W]
+    B, P = surfels.x.shape
+    bits = torch.zeros(B, height, width, dtype=torch.int32, device=surfels.x.device)
+    BLOCK = 256
+    inputs = [getattr(surfels, field.name).contiguous() for field in fields(Surfels)]
+    if B * P > 0:
+        _splat_kernel[(triton.cdiv(P, BLOCK), B)](
+            *inputs,
+            bits if ceiling is None else ceiling.contiguous(),
+            bits,
+            P,
+            height,
+            width,
+            HAS_CEILING=ceiling is not None,
+            BLOCK=BLOCK,
+        )
+    return bits.view(torch.float32)
+
+
 def splat(
     surfels: Surfels,
     *,
     height: int,
     width: int,
     ceiling: Tensor | None = None,  # [B, H, W] 1/m
+    implementation: Implementation = "auto",
 ) -> Tensor:  # [B, H, W] inverse depth of the nearest fragment, 0 where there is none
-    """Draws surfels into a z-buffer of inverse depth; the nearest wins.
+    """Draws surfels into a z-buffer of inverse depth; the nearest wins. Not differentiable.
 
-    With `ceiling`, fragments nearer than it are ignored: drawing again under the first result
-    peels off the next layer. A footprint covers at most the four pixel centres around its point,
-    so a radius above `MAX_RADIUS_PX` acts like it. Not differentiable.
+    Args:
+        surfels: Positions, inverse depths, slopes and radii of [B, P] surfels, finite float32. A
+            footprint covers at most the four pixel centres around its point, so that a radius
+            above `MAX_RADIUS_PX` acts like it.
+        height: Of the view, pixels.
+        width: Of the view, pixels.
+        ceiling: Fragments that are not farther than this are ignored: drawing again under the
+            first result peels off the next layer.
+        implementation: "auto" takes Triton on CUDA and plain torch elsewhere.
+
+    Source: Zwicker et al. 2001, section 3, for planar patches instead of Gaussians.
     """
-    return splat_reference(surfels, height=height, width=width, ceiling=ceiling)
+    shapes = {tuple(getattr(surfels, field.name).shape) for field in fields(Surfels)}
+    if len(shapes) != 1 or surfels.x.ndim != 2:
+        raise ConfigError("surfels of one shape [B, P]", f"{shapes}", "Add the batch dimension.")
+    if ceiling is not None and ceiling.shape != (len(surfels.x), height, width):
+        raise ConfigError(
+            f"ceiling [{len(surfels.x)}, {height}, {width}]",
+            f"{tuple(ceiling.shape)}",
+            "Give one z-buffer per view.",
+        )
+    draw: Any = _launch if _use_triton(surfels.x.device, implementation) else splat_reference
+    drawn: Tensor = draw(surfels, height=height, width=width, ceiling=ceiling)
+    return drawn
+
+
+def _use_triton(device: torch.device, implementation: Implementation) -> bool:
+    """The one place that decides who runs the kernel."""
+    if implementation == "triton" and triton is None:
+        raise BackendError("Triton to be installed", "no module triton", "pip install triton")
+    chosen = implementation == "triton"
+    if implementation == "auto":
+        chosen = triton is not None and device.type == "cuda"
+    _log.debug("splat: %s on %s (%s)", "triton" if chosen else "torch", device, implementation)
+    return chosen
