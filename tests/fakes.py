@@ -329,6 +329,9 @@ class FakeWindow:
     def screenshot(self) -> NDArray[np.uint8] | None:
         return np.zeros((200, 320, 3), dtype=np.uint8)
 
+    def knows_key(self, name: str, /) -> bool:
+        return True
+
     def grab_mouse(self, grabbed: bool, /) -> None:
         self.grabs.append(grabbed)
 

@@ -263,6 +263,16 @@ def test_a_line_that_makes_no_sense_is_logged_and_the_default_stays(
     assert named in caplog.text
 
 
+def test_a_key_that_no_keyboard_has_leaves_the_default(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "keymap.toml"
+    path.write_text('[buttons]\njump = ["spcae"]\n')
+    keymap = load_keymap(path, knows_key=lambda name: name != "spcae")
+    assert keymap == KEYMAP
+    assert "spcae" in caplog.text
+
+
 def test_a_key_bound_twice_keeps_its_first_meaning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -211,6 +211,14 @@ def test_switching_makes_the_other_world_once_and_keeps_both_where_they_are() ->
     assert game.ended_times == 1
 
 
+def test_the_shown_tick_times_are_those_of_the_world_on_the_screen() -> None:
+    game = Game(costs_s=[0.04] * 3)
+    shown: list[tuple[float, ...]] = []
+    look = lambda: shown.append(game.newest().pulse.recent_ms)  # noqa: E731
+    game.run(nothing, look, partial(game.loop.order, Order.switch_world), nothing, look, nothing)
+    assert shown == [pytest.approx((40.0,)), (0.0,)]
+
+
 def test_while_a_world_loads_the_display_can_say_so() -> None:
     game = Game()
     seen: list[tuple[Phase, str]] = []

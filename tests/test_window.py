@@ -24,6 +24,7 @@ PROGRAM = """
 import json, shutil, subprocess, sys, time
 import numpy as np
 from worldsim.play.hud import Hud
+from worldsim.play.keymap import default_keymap
 from worldsim.play.pygame_window import PygameWindow, WindowConfig
 from worldsim.play.warp import rotation_between
 from worldsim.play.window import Key, MouseMoved, View
@@ -59,6 +60,8 @@ told = {}
 for name in ("gl", "surface", "auto"):
     window = PygameWindow(WindowConfig(width=640, height=440, presenter=name))
     told[name] = present(window, sys.argv[1], name)
+    told["unknown"] = [k for k in default_keymap().target_of if not window.knows_key(k)]
+    told["known"] = window.knows_key("spcae")
     if name == "auto" and shutil.which("xdotool"):
         told["input"] = press(window)
     window.close()
@@ -117,6 +120,11 @@ def test_opengl_and_a_plain_surface_show_the_same_picture(shown: Shown) -> None:
     assert (surface[:19] == surface[0, 0]).all()  # the letterbox of 640x400 in 640x440
     inside = (slice(60, 380), slice(60, 560))  # where the turned view sees the frame
     assert np.abs(gl - surface)[inside].max() <= 6
+
+
+def test_the_window_knows_the_default_keys_and_not_a_misspelt_one(shown: Shown) -> None:
+    assert shown.told["unknown"] == []
+    assert not shown.told["known"]
 
 
 def test_emulated_opengl_is_left_to_the_model(shown: Shown) -> None:

@@ -134,7 +134,8 @@ class Session:
 
         Returns when the player quits or the configured frames are out, with the report written.
         """
-        mailbox, keymap, board = Mailbox(), load_keymap(), Board()
+        mailbox, board = Mailbox(), Board()
+        keymap = load_keymap(knows_key=window.knows_key)
         actions = compile_script(load_script(self.config.script)) if scripted else []
         source = ScriptedInput(actions) if scripted else mailbox
         loop = ModelLoop(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from importlib import resources
@@ -95,8 +95,13 @@ def user_keymap_path() -> Path:
     return Path(platformdirs.user_config_dir("worldsim")) / USER_FILE
 
 
-def load_keymap(user_file: Path | None = None) -> Keymap:
-    """The bundled keymap, changed by the player's file where there is one."""
+def load_keymap(
+    user_file: Path | None = None, *, knows_key: Callable[[str], bool] = lambda _: True
+) -> Keymap:
+    """The bundled keymap, changed by the player's file where there is one.
+
+    `knows_key` tells whether the window can ever report a key of that name.
+    """
     path = user_keymap_path() if user_file is None else user_file
     default = default_keymap()
     if not path.is_file():
@@ -106,15 +111,16 @@ def load_keymap(user_file: Path | None = None) -> Keymap:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         log.warning("keymap %s cannot be read (%s); using the default keys", path, error)
         return default
-    return _Merge(path, default).merged(table)
+    return _Merge(path, default, knows_key).merged(table)
 
 
 class _Merge:
     """The player's lines over the default ones; says in the log what it cannot use."""
 
-    def __init__(self, path: Path, default: Keymap) -> None:
+    def __init__(self, path: Path, default: Keymap, knows_key: Callable[[str], bool]) -> None:
         self._path = path
         self._default = default
+        self._knows_key = knows_key
 
     def merged(self, table: Mapping[str, object]) -> Keymap:
         for name in sorted(set(table) - {*TARGETS, "look"}):
@@ -149,7 +155,9 @@ class _Merge:
 
     def _bind(self, own: dict[str, str], target: str, keys: list[str]) -> None:
         for key in (key.lower() for key in keys):
-            if key in own:
+            if not self._knows_key(key):
+                self._refuse(f"{target}: {key!r}", "no key has this name")
+            elif key in own:
                 self._refuse(f"{target}: {key!r}", f"this key already does {own[key]}")
             else:
                 own[key] = target

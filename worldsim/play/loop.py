@@ -13,7 +13,7 @@ from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.mailbox import InputSource, Motion
-from worldsim.play.stats import TickMeter
+from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Tick
 from worldsim.play.traits import keyframes_of, stages_of
 from worldsim.record.format import WorldInfo
@@ -94,6 +94,7 @@ class ModelLoop:
         self._published = 0
         self._used = Motion()
         self._pulse = Pulse()
+        self._recent_ms = Ring(HUD_TICKS)  # of the world on the screen alone
         self.meter = TickMeter()
 
     # From the display thread
@@ -115,7 +116,7 @@ class ModelLoop:
                 self._obey_orders()
                 if not (self._paused or self._stop.is_set()):
                     self._tick()
-            self._pulse = self._measured()
+            self._pulse = self._measured(self.meter.tick_ms)
         finally:
             self._close()
 
@@ -136,21 +137,21 @@ class ModelLoop:
         taken = self._source.take()
         started_s = self._clock.now()
         result = stage.made.world.step(taken.action)
-        self.meter.ticked(started_s, self._clock.now())
+        self._recent_ms.add(self.meter.ticked(started_s, self._clock.now()))
         stage.observation, self._used = _own_copy(result.observation), taken.used
         for watcher in self._watchers:
             watcher.ticked(taken.action, result)
         if result.terminated:
             self._board.say("You are there! Restart to play again")
-        if self.meter.frames % PULSE_EVERY_TICKS == 1:
-            self._pulse = self._measured(HUD_TICKS)
+        if self.meter.frames % PULSE_EVERY_TICKS == 1 or len(self._recent_ms) == 1:
+            self._pulse = self._measured(self._recent_ms)
         self._publish(Phase.playing)
 
-    def _measured(self, latest: int | None = None) -> Pulse:
+    def _measured(self, tick_ms: Ring) -> Pulse:
         world = self._stages[self._name].made.world
         return Pulse(
-            tick_ms=self.meter.tick_ms.quantiles(latest),
-            recent_ms=tuple(self.meter.tick_ms.latest(HUD_TICKS).tolist()),
+            tick_ms=tick_ms.quantiles(),
+            recent_ms=tuple(self._recent_ms.latest().tolist()),
             hz=self.meter.rate.hz(self._clock.now()),
             keyframes=keyframes_of(world),
             stages_ms=stages_of(world),
@@ -196,6 +197,7 @@ class ModelLoop:
         """From here on another world is on the screen: input meant for the old one is dropped."""
         self._used = self._source.forget()
         self.meter.interrupted()
+        self._recent_ms, self._pulse = Ring(HUD_TICKS), Pulse()
         stage = self._stages[self._name]
         info = replace(stage.made.info, seed=self.config.seed, scene=self.config.scene)
         for watcher in self._watchers:

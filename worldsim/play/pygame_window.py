@@ -106,6 +106,15 @@ class PygameWindow:
     def screenshot(self) -> NDArray[np.uint8] | None:
         return self.presenter.capture() if self._presented else None
 
+    def knows_key(self, name: str) -> bool:
+        if name in MOUSE_BUTTONS.values():
+            return True
+        try:
+            pygame.key.key_code(name)
+        except ValueError:
+            return False
+        return True
+
     def grab_mouse(self, grabbed: bool) -> None:
         """Hide the pointer and take its motion without limits, or give it back."""
         pygame.event.set_grab(grabbed)
@@ -235,7 +244,7 @@ def _translated(event: pygame.event.Event) -> Event | None:
     if event.type == pygame.MOUSEMOTION:
         return MouseMoved(float(event.rel[0]), float(event.rel[1]))
     if event.type in (pygame.KEYDOWN, pygame.KEYUP):
-        return Key(pygame.key.name(event.key), event.type == pygame.KEYDOWN)
+        return Key(pygame.key.name(event.key).lower(), event.type == pygame.KEYDOWN)
     if event.type in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP):
         name = MOUSE_BUTTONS.get(event.button)
         return Key(name, event.type == pygame.MOUSEBUTTONDOWN) if name else None

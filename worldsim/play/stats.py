@@ -39,13 +39,11 @@ class Ring:
         self._values[self._count % len(self._values)] = value
         self._count += 1
 
-    def latest(self, count: int | None = None) -> NDArray[np.float64]:  # [<= count], oldest first
-        size = len(self)
-        start = self._count - min(size if count is None else count, size)
-        return self._values[np.arange(start, self._count) % len(self._values)]
+    def latest(self) -> NDArray[np.float64]:  # [<= capacity], oldest first
+        return self._values[np.arange(self._count - len(self), self._count) % len(self._values)]
 
-    def quantiles(self, count: int | None = None) -> Quantiles:
-        values = self.latest(count)
+    def quantiles(self) -> Quantiles:
+        values = self.latest()
         if not len(values):
             return Quantiles()
         return Quantiles(*(float(q) for q in np.percentile(values, list(QUANTILES.values()))))
@@ -80,14 +78,17 @@ class TickMeter:
         self.first_tick_s: float | None = None
         self._last_tick_s: float | None = None
 
-    def ticked(self, started_s: float, ended_s: float) -> None:
-        self.tick_ms.add((ended_s - started_s) * 1e3)
+    def ticked(self, started_s: float, ended_s: float) -> float:
+        """Count one tick; returns its milliseconds."""
+        took_ms = (ended_s - started_s) * 1e3
+        self.tick_ms.add(took_ms)
         self.rate.mark(ended_s)
         self.played_s += ended_s - (started_s if self._last_tick_s is None else self._last_tick_s)
         self._last_tick_s = ended_s
         self.frames += 1
         if self.first_tick_s is None:
             self.first_tick_s = ended_s
+        return took_ms
 
     def interrupted(self) -> None:
         """The time until the next tick is not time played."""

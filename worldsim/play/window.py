@@ -82,6 +82,9 @@ class Window(Protocol):
     def screenshot(self) -> NDArray[np.uint8] | None:
         """What is on the screen now, [height, width, 3]; None before the first picture."""
 
+    def knows_key(self, name: str, /) -> bool:
+        """Whether `poll` can give an event of this key."""
+
     def grab_mouse(self, grabbed: bool, /) -> None: ...
 
     def toggle_fullscreen(self) -> None: ...
@@ -111,6 +114,9 @@ class HeadlessWindow:
 
     def screenshot(self) -> NDArray[np.uint8] | None:
         return None
+
+    def knows_key(self, _name: str, /) -> bool:
+        return True
 
     def grab_mouse(self, _grabbed: bool, /) -> None:
         return
