@@ -94,37 +94,38 @@ def random_sources(batch: int, count: int, intrinsics: Intrinsics) -> tuple[Sour
     return sources, matrices[:, count].contiguous()
 
 
-def bank_rows(config: BenchConfig, intrinsics: Intrinsics) -> list[tuple[str, tuple[float, float]]]:
-    rows = []
-    for count in config.keyframes:
-        bank, poses = filled_bank(count, config.seed, intrinsics)
-        queries = [poses[i] for i in np.random.default_rng(1).integers(0, count, config.queries)]
-        retrieval = timed(lambda i, b=bank, q=queries: b.retrieve(q[i], count=4), config.queries)
-        snapshot = timed(lambda _, b=bank: b.snapshot(), 20)
-        state = bank.snapshot()
-        restore = timed(lambda _, b=bank, s=state: b.restore(s), 20)
-        rows += [
-            (f"retrieve 4 of {count:,}", retrieval),
-            (f"snapshot {count:,}", snapshot),
-            (f"restore {count:,}", restore),
-        ]
-    return rows
+def bank_rows(
+    count: int, config: BenchConfig, intrinsics: Intrinsics
+) -> list[tuple[str, tuple[float, float]]]:
+    bank, poses = filled_bank(count, config.seed, intrinsics)
+    queries = [poses[i] for i in np.random.default_rng(1).integers(0, count, config.queries)]
+    state = bank.snapshot()
+    return [
+        (
+            f"retrieve 4 of {count:,}",
+            timed(lambda i: bank.retrieve(queries[i], count=4), config.queries),
+        ),
+        (f"snapshot {count:,}", timed(lambda _: bank.snapshot(), 20)),
+        (f"restore {count:,}", timed(lambda _: bank.restore(state), 20)),
+    ]
 
 
-def reproject_rows(intrinsics: Intrinsics) -> list[tuple[str, tuple[float, float]]]:
-    rows = []
-    for batch, count, repeats in ((1, 5, 50), (32, 4, 5)):
-        sources, target = random_sources(batch, count, intrinsics)
-        spent = timed(lambda _, s=sources, t=target: reproject(s, t, intrinsics), repeats)
-        rows.append((f"reproject B={batch} K={count}", spent))
-    return rows
+def reproject_row(
+    batch: int, count: int, repeats: int, intrinsics: Intrinsics
+) -> tuple[str, tuple[float, float]]:
+    sources, target = random_sources(batch, count, intrinsics)
+    spent = timed(lambda _: reproject(sources, target, intrinsics), repeats)
+    return f"reproject B={batch} K={count}", spent
 
 
 def main(config: BenchConfig) -> None:
     torch.set_num_threads(config.threads)
     intrinsics = Intrinsics()
     table = Table("what", "median ms", "p90 ms")
-    for name, (median, p90) in reproject_rows(intrinsics) + bank_rows(config, intrinsics):
+    rows = [reproject_row(1, 5, 50, intrinsics), reproject_row(32, 4, 5, intrinsics)]
+    for count in config.keyframes:
+        rows += bank_rows(count, config, intrinsics)
+    for name, (median, p90) in rows:
         table.add_row(name, f"{median:.2f}", f"{p90:.2f}")
     load = os.getloadavg()[0]
     about = f"{platform.processor() or platform.machine()}, torch {torch.__version__}"

@@ -223,6 +223,7 @@ def _row(
 ) -> tuple[NDArray[np.generic], ...]:
     last = world.observation
     pad = count - 1 - len(keys)
+    shown: list[tuple[NDArray[np.uint8], NDArray[np.floating], Pose]]
     shown = [(k.rgb, k.depth, k.pose) for k in keys]
     shown += [(last.rgb, last.depth, last.pose)] * (pad + 1)
     age = [world.frame + 1 - k.frame for k in keys] + [0] * (pad + 1)

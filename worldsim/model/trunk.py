@@ -88,6 +88,7 @@ class Trunk(nn.Module):
         angles = rearrange(self.angles(time), "b m s e -> b (m s) e")
         keys, values = [], []
         for block in self.blocks:
+            assert isinstance(block, Block)
             _, k, v = block.attention.project(x)
             keys.append(rotate(k, angles))
             values.append(v)

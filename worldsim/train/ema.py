@@ -6,7 +6,7 @@ import copy
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -23,7 +23,7 @@ class Ema(Generic[M]):
     def update(self, model: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        mine, theirs = list(self.model.parameters()), list(model.parameters())
-        torch._foreach_lerp_(mine, [p.detach() for p in theirs], 1.0 - decay)
+        mine: list[Tensor] = list(self.model.parameters())
+        torch._foreach_lerp_(mine, [p.detach() for p in model.parameters()], 1.0 - decay)
         for buffer, other in zip(self.model.buffers(), model.buffers(), strict=True):
             buffer.copy_(other)

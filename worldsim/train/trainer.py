@@ -238,7 +238,7 @@ def set_learning_rate(
 def initial_model(config: RunConfig) -> WorldModel:
     if config.init_from is None:
         model = WorldModel(preset(config.preset))
-        return model.to(memory_format=torch.channels_last)
+        return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = load_checkpoint(config.init_from).model
     if model.config != preset(config.preset):
         raise ConfigError(
