@@ -86,8 +86,8 @@ class Pose:
 
     def turned(self, yaw_deg: float, pitch_deg: float) -> Pose:
         """The same place after a camera motion; yaw wraps to [-180, 180), pitch is clamped."""
-        yaw = (self.yaw_deg + yaw_deg + 180.0) % 360.0 - 180.0
-        pitch = min(max(self.pitch_deg + pitch_deg, -MAX_PITCH_DEG), MAX_PITCH_DEG)
+        yaw = (self.yaw_deg + float(yaw_deg) + 180.0) % 360.0 - 180.0
+        pitch = min(max(self.pitch_deg + float(pitch_deg), -MAX_PITCH_DEG), MAX_PITCH_DEG)
         return Pose(self.x, self.y, self.z, yaw, pitch)
 
     def moved(self, dx: float, dy: float, dz: float) -> Pose:

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
-from worldsim.engine.dream import Dreamer, DreamWorld, absorb, advance, new_world, witness
+from worldsim.engine.assemble import Dreamer
+from worldsim.engine.dream import absorb, advance, new_world, witness
+from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.picture_start import clip_from_image
 from worldsim.engine.start import (

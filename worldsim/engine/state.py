@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worldsim.engine.dream import Dreamer, DreamWorld
+from worldsim.engine.assemble import Dreamer
+from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.kv_cache import CacheState, KVCache
 from worldsim.errors import OutputError, StateError
 from worldsim.memory.bank import BankState, MemoryBank

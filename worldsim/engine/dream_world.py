@@ -1,0 +1,65 @@
+"""The state of one dreamed world, and how it changes when a frame arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL
+from worldsim.engine.kv_cache import KVCache
+from worldsim.memory.bank import MemoryBank
+from worldsim.types import Observation, Pose
+
+ANCHOR_REACH_M = 6.0  # a camera farther from its anchor than this gets a new one
+TELEPORT_M = 4.0  # no walk moves this far in one tick
+STILL = (0.0, 0.0, 0.0)
+
+
+@dataclass(slots=True)
+class DreamWorld:
+    """The whole state of one dreamed world; the functions of this file are its only writers."""
+
+    seed: int
+    frame: int
+    observation: Observation
+    is_real: bool  # whether the last frame was shown to the dream, not dreamed
+    move: tuple[float, float, float]  # last displacement: right, up, forward; metres
+    anchor: tuple[float, float, float]  # origin of the rays, metres
+    tokens: Tensor  # [S, D] trunk tokens of the last frame, for the heads
+    cache: KVCache
+    memory: MemoryBank
+
+
+def prepare_move(world: DreamWorld, target: Pose) -> None:
+    """Renew the anchor when the camera has left it behind; cut the context after a teleport."""
+    if _distance(world.observation.pose, target) > TELEPORT_M:
+        world.cache.cut()
+    if float(np.linalg.norm(target.position() - np.array(world.anchor))) > ANCHOR_REACH_M:
+        world.anchor = origin(target)
+
+
+def arrive(world: DreamWorld, seen: Observation, *, is_real: bool) -> None:
+    """Make a frame, real or dreamed, the world's last one, and offer it to memory."""
+    teleported = _distance(world.observation.pose, seen.pose) > TELEPORT_M
+    moved = seen.pose.displacement_from(world.observation.pose)
+    world.move = STILL if teleported else moved
+    world.observation, world.is_real = seen, is_real
+    world.frame += 1
+    remember(world)
+
+
+def remember(world: DreamWorld) -> None:
+    """Offer the last frame to memory, which keeps it if it shows something new."""
+    seen = world.observation
+    trust = TRUST_REAL if world.is_real else TRUST_DREAM
+    world.memory.insert(seen.rgb, seen.depth, seen.pose, world.frame, trust)
+
+
+def origin(pose: Pose) -> tuple[float, float, float]:
+    return (pose.x, pose.y, pose.z)
+
+
+def _distance(a: Pose, b: Pose) -> float:
+    return float(np.linalg.norm(a.position() - b.position()))
