@@ -18,6 +18,7 @@ from worldsim.memory.keyframe import forward_axis
 CELL_M = 8.0
 SPLIT = 4  # voxels along one side of a cell
 VOXEL_M = CELL_M / SPLIT
+SHIFT_M = 0.5  # voxel borders lie between block faces, where no surface flips from side to side
 SLOTS = 4  # frames remembered per voxel
 ROOM = SPLIT**3 * SLOTS
 RANGE_M = 32.0  # cells farther than this from the eye are not asked
@@ -146,7 +147,7 @@ def _by_cell(
     """Groups points by cell, in order of first appearance within a cell."""
     if not len(points):
         return []
-    voxel = np.floor(points / VOXEL_M).astype(np.int64)
+    voxel = np.floor((points - SHIFT_M) / VOXEL_M).astype(np.int64)
     cell, inside = voxel // SPLIT, voxel % SPLIT
     index = (inside[:, 0] * SPLIT + inside[:, 1]) * SPLIT + inside[:, 2]
     order = np.lexsort(cell.T)
@@ -172,8 +173,8 @@ def _cells_in_view(
 ) -> list[CellKey]:
     """The cells whose bounding ball meets the view frustum within RANGE_M."""
     eye = world_from_camera[:3, 3]
-    keys = np.floor(eye / CELL_M).astype(np.int64) + _OFFSETS
-    to_centre = (keys + 0.5) * CELL_M - eye
+    keys = np.floor((eye - SHIFT_M) / CELL_M).astype(np.int64) + _OFFSETS
+    to_centre = (keys + 0.5) * CELL_M + SHIFT_M - eye
     camera = to_centre @ world_from_camera[:3, :3]
     ahead = to_centre @ forward_axis(world_from_camera)
     seen = np.ones(len(keys), bool)
