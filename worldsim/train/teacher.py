@@ -96,7 +96,7 @@ def _draft(
     inputs = frame_inputs(batch, hint, sigma, hint, confidence, anchors)
     with torch.no_grad():
         context = recall_context(dreamer, batch, anchors)
-    return dream_clip(dreamer, inputs, context)
+    return dream_clip(dreamer, inputs, context, batch.pictures)
 
 
 def _noisy_inputs(
