@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from worldsim.actions import SCHEMA, require_schema, schema_hash
+from worldsim.actions import SCHEMA, schema_hash
 from worldsim.errors import CheckpointError, ConfigError
 from worldsim.model.presets import ModelConfig
 from worldsim.model.world_model import WorldModel
@@ -133,8 +133,23 @@ def _read_config(folder: Path) -> dict[str, object]:
             f"no {sorted(missing)}",
             "Copy the checkpoint again.",
         )
-    require_schema(record["action_schema"], str(path))
+    if not isinstance(record["training"], dict):
+        raise CheckpointError(
+            f"{CONFIG_NAME} with a table named training",
+            repr(record["training"]),
+            "Copy the checkpoint again.",
+        )
+    _require_schema(record["action_schema"], record["action_hash"], path)
     return record
+
+
+def _require_schema(names: object, digest: object, path: Path) -> None:
+    if names != list(SCHEMA) or digest != schema_hash():
+        raise CheckpointError(
+            f"the action schema {list(SCHEMA)}, hash {schema_hash()}",
+            f"{names}, hash {digest}, in {str(path)!r}",
+            "Use the worldsim release that wrote the checkpoint, or train again.",
+        )
 
 
 def _build(folder: Path, record: dict[str, object]) -> WorldModel:
@@ -142,14 +157,13 @@ def _build(folder: Path, record: dict[str, object]) -> WorldModel:
     try:
         if not isinstance(model_record, dict):
             raise TypeError("model is not a table")
-        config = ModelConfig.from_record(model_record)
-    except (ConfigError, TypeError) as error:
+        with torch.device("meta"):
+            return WorldModel(ModelConfig.from_record(model_record))
+    except (ConfigError, TypeError, RuntimeError) as error:
         raise CheckpointError(
             "a model configuration of this version", f"{folder / CONFIG_NAME}: {error}",
             "Use the worldsim release that wrote it.",
         ) from error  # fmt: skip
-    with torch.device("meta"):
-        return WorldModel(config)
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal
 
 from worldsim.actions import VECTOR_SIZE
 from worldsim.camera import Intrinsics
 from worldsim.errors import ConfigError
+
+CODECS = ("pixels", "autoencoder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +36,27 @@ class ModelConfig:
     action_size: int = VECTOR_SIZE
 
     def __post_init__(self) -> None:
+        sizes = (
+            "width", "height", "latent_channels", "downscale", "patch", "dim", "depth", "heads",
+            "context", "sources", "action_size",
+        )  # fmt: skip
+        self._require((name, _is_size(getattr(self, name)), "a positive int") for name in sizes)
+        self._require([("codec", self.codec in CODECS, f"one of {CODECS}")])
+        self._require(self._relations())
+
+    def _relations(self) -> list[tuple[str, bool, str]]:
+        """What must hold between fields: name, whether it does, and the wish in words."""
         stride = self.token_stride
-        for name, ok, expected in (
+        return [
             ("width", self.width % stride == 0, f"a multiple of {stride}"),
             ("height", self.height % stride == 0, f"a multiple of {stride}"),
             ("dim", self.dim % (2 * self.heads) == 0, f"a multiple of {2 * self.heads}"),
             ("stage_blocks", len(self.stage_blocks) == len(self.stages), "one entry per stage"),
-            ("context", self.context >= 1, "at least 1"),
             ("sample_levels", self.sample_levels[:1] == (1.0,), "a tuple that starts at 1.0"),
-        ):
+        ]
+
+    def _require(self, rules: Iterable[tuple[str, bool, str]]) -> None:
+        for name, ok, expected in rules:
             if not ok:
                 raise ConfigError(
                     f"ModelConfig.{name} to be {expected}",
@@ -95,6 +110,10 @@ class ModelConfig:
         return ModelConfig(
             **{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}  # type: ignore[arg-type]
         )
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
 
 
 _SMALL = ModelConfig()
