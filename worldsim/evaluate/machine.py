@@ -13,11 +13,16 @@ import worldsim
 
 
 def describe_machine() -> dict[str, object]:
-    """CPU, cores, accelerator and versions; the commit if worldsim runs from a checkout."""
+    """CPU, cores, accelerator and versions; the commit if worldsim runs from a checkout.
+
+    `load` is the number of processes that wanted a core in the last minute: timings taken while
+    it exceeds the cores by others' work say little.
+    """
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "cpu": cpu_model(),
         "cores": cores(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "gpu": gpu,
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from worldsim.evaluate.arena import Strip
@@ -20,12 +21,14 @@ SCORES = {
     "psnr_seen": "seen",
     "psnr_unseen": "unseen",
     "ssim": "SSIM",
-    "copy_last": "copy last",
-    "warp_only": "warp only",
-    "warp_only_seen": "warp, seen",
-    "sharpness": "sharpness",
+    "copy_last": "copy",
+    "warp_only": "warp",
+    "warp_only_seen": "(seen)",
+    "sharpness": "sharp",
     "flying": "flying",
 }
+
+CONSOLE_SCORES = [name for name in SCORES if name not in ("warp_only_seen", "flying")]
 
 
 def score_rows(results: Results) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -63,14 +66,15 @@ def fact_rows(results: Results) -> Iterator[tuple[str, str]]:
 
 def console_tables(results: Results) -> Iterator[Table]:
     """The scores, then the single figures, for a rich console."""
-    scores = Table(title=f"{results['checkpoint']['name']}, {results['suite']} suite (PSNR in dB)")
-    scores.add_column("")
-    for title in SCORES.values():
-        scores.add_column(title, justify="right")
+    title = f"{results['checkpoint']['name']}, {results['suite']} suite (PSNR in dB)"
+    scores = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    scores.add_column("", no_wrap=True)
+    for column in CONSOLE_SCORES:
+        scores.add_column(SCORES[column], justify="right")
     for name, row in score_rows(results):
-        scores.add_row(name, *_cells(row))
+        scores.add_row(name, *_cells(row, CONSOLE_SCORES))
     yield scores
-    facts = Table(show_header=False)
+    facts = Table(show_header=False, box=SIMPLE_HEAD, pad_edge=False)
     for name, text in fact_rows(results):
         facts.add_row(name, text)
     yield facts
@@ -99,12 +103,18 @@ def _heading(results: Results) -> list[str]:
         f"{machine['cpu']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}, "
         f"torch {machine['torch']}, worldsim {machine['worldsim']} ({machine['commit']}).",
         "",
+        "PSNR in dB: of the whole frame, of surfaces that real frames had shown, and of the rest;",
+        "copy: the last known frame; warp: known frames moved by their depth, without a network;",
+        "sharp: gradient relative to the target's; flying: lone pixels.",
+        "",
     ]
 
 
 def _markdown_scores(results: Results) -> list[str]:
     head = ["| | " + " | ".join(SCORES.values()) + " |", "|---" + "|---:" * len(SCORES) + "|"]
-    rows = [f"| {name} | " + " | ".join(_cells(row)) + " |" for name, row in score_rows(results)]
+    rows = [
+        f"| {name} | " + " | ".join(_cells(row, SCORES)) + " |" for name, row in score_rows(results)
+    ]
     return head + rows
 
 
@@ -113,8 +123,8 @@ def _markdown_facts(results: Results) -> list[str]:
     return ["| | |", "|---|---|", *rows]
 
 
-def _cells(scores: Mapping[str, Any]) -> list[str]:
-    return [_cell(name, scores[name]) for name in SCORES]
+def _cells(scores: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+    return [_cell(name, scores[name]) for name in columns]
 
 
 def _cell(name: str, value: float | None) -> str:
