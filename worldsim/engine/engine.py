@@ -20,6 +20,7 @@ from worldsim.engine.start import (
     clip_from_seed,
     fitted,
     load_scene,
+    own_copy,
     require_seed,
 )
 from worldsim.engine.state import EngineState, capture, revive
@@ -131,13 +132,13 @@ class WorldEngine:
         noise_seed = 0 if seed is None else require_seed(seed)
         start = self._start_clip(seed, scene, image, clip)
         self._world = self._begin(noise_seed, start)
-        return self._world.observation
+        return own_copy(self._world.observation)
 
     def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
         """Dream the frame after an action; `pose` overrides where the dream thinks it gets to."""
         world = self._state()
         advance(self._dreamer, [world], [action], [pose])
-        return StepResult(world.observation)
+        return StepResult(own_copy(world.observation))
 
     def observe(self, action: Action, observation: Observation) -> None:
         """Show the dream the real frame that followed an action, instead of dreaming it."""
@@ -160,7 +161,7 @@ class WorldEngine:
                 "Load the checkpoint that made the state.",
             )
         self._world = revive(state, self._dreamer)
-        return self._world.observation
+        return own_copy(self._world.observation)
 
     def fork(self) -> WorldEngine:
         """A second engine at the same moment; they share the model and nothing else."""
@@ -195,7 +196,7 @@ class WorldEngine:
             return clip_from_image(image, self.intrinsics)
         if seed is not None:
             return clip_from_seed(seed, scene, self.intrinsics)
-        return load_scene(scene or DEFAULT_SCENE, self.intrinsics)
+        return load_scene(DEFAULT_SCENE if scene is None else scene, self.intrinsics)
 
     def _begin(self, seed: int, clip: Clip) -> DreamWorld:
         """Memory sees the whole clip; the model only the last frames, which fill its context."""

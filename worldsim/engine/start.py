@@ -84,10 +84,15 @@ def load_scene(name: str, intrinsics: Intrinsics) -> Clip:
 
 
 def fitted(seen: Observation, intrinsics: Intrinsics) -> Observation:
-    """The same view on another pixel grid of the same shape; depth is never averaged."""
+    """A copy of the view on another pixel grid of the same shape; depth is never averaged."""
     size = (intrinsics.width, intrinsics.height)
     if seen.rgb.shape[1::-1] == size:
-        return seen
+        return own_copy(seen)
     rgb = Image.fromarray(seen.rgb).resize(size, Image.Resampling.BOX)
     depth = Image.fromarray(seen.depth).resize(size, Image.Resampling.NEAREST)
     return Observation(np.array(rgb), np.array(depth), seen.pose)
+
+
+def own_copy(seen: Observation) -> Observation:
+    """The same view in arrays of its own: what others draw into is not what a dream remembers."""
+    return Observation(seen.rgb.copy(), seen.depth.copy(), seen.pose)
