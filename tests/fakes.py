@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from worldsim.actions import to_vector
 from worldsim.camera import Intrinsics, pose_matrices, unproject
+from worldsim.engine.engine import WorldEngine
 from worldsim.errors import ConfigError
 from worldsim.model.presets import ModelConfig, preset
-from worldsim.model.world_model import WorldModel
+from worldsim.model.world_model import FrameInputs, WorldModel
 from worldsim.play.window import Event, Quit, View
 from worldsim.train.data import Episode
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose, StepResult
@@ -379,3 +380,14 @@ def plane_episode(actions: Sequence[Action]) -> Episode:
         np.stack([to_vector(a) for a in actions]),
         np.array(moves, dtype=np.float32),
     )
+
+
+class FrameSpy:
+    """Notes what an engine asks its model to denoise."""
+
+    def __init__(self, engine: WorldEngine) -> None:
+        self.frames: list[FrameInputs] = []
+        engine._dreamer.model.register_forward_pre_hook(self._note)
+
+    def _note(self, model: torch.nn.Module, arguments: tuple[FrameInputs, object]) -> None:
+        self.frames.append(arguments[0])
