@@ -28,7 +28,7 @@ def save_state(
     folder: Path,
     model: nn.Module,
     ema: Ema[Any],
-    optimizer: torch.optim.Optimizer,
+    optimizers: list[torch.optim.Optimizer],
     progress: Progress,
 ) -> None:
     """Replace the folder's state in one rename: a kill leaves the old one or the new one."""
@@ -38,7 +38,7 @@ def save_state(
         "model": model.state_dict(),
         "ema": ema.model.state_dict(),
         "ema_updates": ema.updates,
-        "optimizer": optimizer.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "progress": asdict(progress),
     }
     torch.save(state, part)
@@ -49,9 +49,9 @@ def load_state(
     folder: Path,
     model: nn.Module,
     ema: Ema[Any],
-    optimizer: torch.optim.Optimizer,
+    optimizers: list[torch.optim.Optimizer],
 ) -> Progress | None:
-    """Fill model, average and optimizer from a folder; None if it holds no state yet."""
+    """Fill model, average and optimizers from a folder; None if it holds no state yet."""
     path = folder / STATE_NAME
     if not path.is_file():
         return None
@@ -59,8 +59,9 @@ def load_state(
         state = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
         ema.model.load_state_dict(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
-    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+    except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(
             "a training state of the same preset",
             f"{path}: {error}",

@@ -52,7 +52,8 @@ def teacher_losses(
     draft = _draft(dreamer, batch, remembered, anchors) if own else None
     inputs = _noisy_inputs(model, batch, remembered, anchors, draft, config)
     prediction = model(inputs, recall_context(model, batch, anchors))
-    picture = picture_loss(prediction.clean, batch.pictures)
+    known = (inputs.confidence > 0).to(batch.pictures.dtype)
+    picture = picture_loss(prediction.clean, batch.pictures, known)
     pose = _pose_loss(model, prediction, batch)
     total = picture + config.pose_weight * pose
     return {"total": total, "picture": picture.detach(), "pose": pose.detach()}
