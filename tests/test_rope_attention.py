@@ -7,7 +7,7 @@ import torch
 
 from worldsim.model.attention import Attention, block_causal_mask
 from worldsim.model.presets import PRESETS
-from worldsim.model.rope import axis_widths, rope_angles, rotate
+from worldsim.model.rope import axis_widths, rope_turns, rotate
 
 TOKENS_HW = (2, 3)
 HEAD_DIM = 32
@@ -15,8 +15,8 @@ HEAD_DIM = 32
 
 def turned(x_BLNE: torch.Tensor, times: list[float]) -> torch.Tensor:
     """Vectors of one frame of tokens for each time, rotated to their positions."""
-    angles = rope_angles(torch.tensor([times]), TOKENS_HW, HEAD_DIM).flatten(1, 2)
-    return rotate(x_BLNE, angles)
+    turns = rope_turns(torch.tensor([times]), TOKENS_HW, HEAD_DIM).flatten(1, 2)
+    return rotate(x_BLNE, turns)
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def test_attention_depends_on_the_difference_of_time(x_BLNE: torch.Tensor) -> No
 def test_attention_depends_only_on_differences_of_place() -> None:
     one = torch.randn(1, 1, 1, HEAD_DIM, generator=torch.Generator().manual_seed(1))
     same = one.expand(1, 12, 1, HEAD_DIM)  # 3 rows of 4 tokens with one content
-    angles = rope_angles(torch.zeros(1, 1), (3, 4), HEAD_DIM).flatten(1, 2)
-    grid = scores(rotate(same, angles), rotate(same, angles))[0, 0].view(3, 4, 3, 4)
+    turns = rope_turns(torch.zeros(1, 1), (3, 4), HEAD_DIM).flatten(1, 2)
+    grid = scores(rotate(same, turns), rotate(same, turns))[0, 0].view(3, 4, 3, 4)
     assert torch.allclose(grid[0, 0, 1, 2], grid[1, 1, 2, 3], atol=1e-4)
     assert not torch.allclose(grid[0, 0, 1, 2], grid[0, 0, 1, 3], atol=1e-3)
     assert not torch.allclose(grid[0, 0, 1, 2], grid[0, 0, 2, 2], atol=1e-3)

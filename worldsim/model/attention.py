@@ -86,4 +86,4 @@ def modulated_norm(
     scale: Tensor,  # [B, L, D]
     shift: Tensor,  # [B, L, D]
 ) -> Tensor:  # [B, L, D]
-    return F.layer_norm(x_BLD, x_BLD.shape[-1:]) * (1 + scale) + shift
+    return torch.addcmul(shift, F.layer_norm(x_BLD, x_BLD.shape[-1:]), 1 + scale)

@@ -5,6 +5,7 @@ All feature maps are channels-last, which oneDNN and cuDNN run fastest.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class ResBlock(nn.Module):
         cond: Tensor,  # [B, cond_dim]
     ) -> Tensor:  # [B, C, H, W]
         scale, shift = self.modulation(cond)[..., None, None].chunk(2, dim=1)
-        h = F.silu(channel_norm(x) * (1 + scale) + shift)
+        h = F.silu(torch.addcmul(shift, channel_norm(x), 1 + scale))
         return x + self.conv2(F.silu(self.conv1(h)))
 
 

@@ -16,30 +16,31 @@ def axis_widths(head_dim: int) -> tuple[int, int, int]:
     return time, height, head_dim - time - height
 
 
-def rope_angles(
+def rope_turns(
     time: Tensor,  # [..., T] frame positions
     tokens_hw: tuple[int, int],
     head_dim: int,
-) -> Tensor:  # [..., T, S, E/2] radians
-    """The rotation angle of every channel pair of every token."""
+) -> Tensor:  # [..., T, S, 2, E/2] cosine and sine
+    """The rotation of every channel pair of every token, computed once for all layers."""
     height, width = tokens_hw
     y = torch.arange(height, device=time.device).repeat_interleave(width)
     x = torch.arange(width, device=time.device).repeat(height)
     shape = (*time.shape, height * width)
     axes = (time.unsqueeze(-1).expand(shape), y.expand(shape), x.expand(shape))
-    angles = [
+    angles_rad = [
         axis.float().unsqueeze(-1) * _frequencies(channels, time.device)
         for axis, channels in zip(axes, axis_widths(head_dim), strict=True)
     ]
-    return torch.cat(angles, dim=-1)
+    angle_rad = torch.cat(angles_rad, dim=-1)
+    return torch.stack((angle_rad.cos(), angle_rad.sin()), dim=-2)
 
 
 def rotate(
     x_BLNE: Tensor,
-    angles: Tensor,  # [B or 1, L, E/2] radians
+    turns: Tensor,  # [B or 1, L, 2, E/2] cosine and sine
 ) -> Tensor:  # [B, L, N, E]
     """Turn each channel pair (first half, second half) by its angle."""
-    cos, sin = angles.cos().unsqueeze(-2), angles.sin().unsqueeze(-2)
+    cos, sin = turns.unsqueeze(-3).unbind(dim=-2)
     first, second = x_BLNE.float().chunk(2, dim=-1)
     turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
     return turned.to(x_BLNE.dtype)

@@ -15,7 +15,7 @@ from worldsim.model.attention import (
     modulated_norm,
 )
 from worldsim.model.presets import ModelConfig
-from worldsim.model.rope import rope_angles, rotate
+from worldsim.model.rope import rope_turns, rotate
 
 RECALLED_TIME = -2.0  # where recalled frames stand on the time axis; the sink stands at 0
 
@@ -61,21 +61,21 @@ class Trunk(nn.Module):
         modulation = rearrange(
             self.modulation(cond_BTSD), "b t s (six d) -> b (t s) six d", six=MODULATIONS
         )
-        angles = rearrange(self.angles(time), "b t s e -> b (t s) e")
+        turns = rearrange(self.turns(time), "b t s cs e -> b (t s) cs e")
         mask = attention_mask(frames, tokens, context, x.device)
         keys, values = [], []
         for layer, block in enumerate(self.blocks):
-            x, k, v = run_block(block, x, modulation, angles, mask, layer, context)
+            x, k, v = run_block(block, x, modulation, turns, mask, layer, context)
             keys.append(k)
             values.append(v)
         kv = FrameKV(torch.stack(keys), torch.stack(values))
         return rearrange(x, "b (t s) d -> b t s d", s=tokens), kv
 
-    def angles(
+    def turns(
         self,
         time: Tensor,  # [B or 1, T]
-    ) -> Tensor:  # [B or 1, T, S, E/2] radians
-        return rope_angles(time, self.tokens_hw, self.head_dim)
+    ) -> Tensor:  # [B or 1, T, S, 2, E/2] cosine and sine
+        return rope_turns(time, self.tokens_hw, self.head_dim)
 
     def project_recalled(
         self,
@@ -85,12 +85,12 @@ class Trunk(nn.Module):
         """Recalled frames as context: every block projects them, none of them is updated."""
         x = rearrange(tokens_BMSD, "b m s d -> b (m s) d")
         time = torch.full((1, tokens_BMSD.shape[1]), RECALLED_TIME, device=x.device)
-        angles = rearrange(self.angles(time), "b m s e -> b (m s) e")
+        turns = rearrange(self.turns(time), "b m s cs e -> b (m s) cs e")
         keys, values = [], []
         for block in self.blocks:
             assert isinstance(block, Block)
             _, k, v = block.attention.project(x)
-            keys.append(rotate(k, angles))
+            keys.append(rotate(k, turns))
             values.append(v)
         seen = repeat(valid, "b m -> b (m s)", s=tokens_BMSD.shape[2])
         return Context(torch.stack(keys), torch.stack(values), seen)
@@ -100,8 +100,8 @@ class Trunk(nn.Module):
         keys: Tensor,  # [layers, B, T*S, N, E] before rotation
         time: Tensor,  # [B or 1, T] the positions to read them at
     ) -> Tensor:  # [layers, B, T*S, N, E]
-        angles = rearrange(self.angles(time), "b t s e -> b (t s) e")
-        return rotate(keys, angles)
+        turns = rearrange(self.turns(time), "b t s cs e -> b (t s) cs e")
+        return rotate(keys, turns)
 
 
 def join_contexts(contexts: list[Context]) -> Context | None:
@@ -134,7 +134,7 @@ def run_block(
     block: nn.Module,
     x_BLD: Tensor,
     modulation: Tensor,  # [B, L, 6, D]
-    angles: Tensor,  # [B or 1, L, E/2]
+    turns: Tensor,  # [B or 1, L, 2, E/2]
     mask: Tensor | None,
     layer: int,
     context: Context | None,
@@ -142,11 +142,12 @@ def run_block(
     assert isinstance(block, Block)
     scale1, shift1, gate1, scale2, shift2, gate2 = block.modulations(modulation)
     q, k, v = block.attention.project(modulated_norm(x_BLD, scale1, shift1))
-    all_keys, all_values = rotate(k, angles), v
+    q_rotated, k_rotated = rotate(torch.cat((q, k), dim=2), turns).chunk(2, dim=2)
+    all_keys, all_values = k_rotated, v
     if context is not None:
         all_keys = torch.cat((context.keys[layer].to(k.dtype), all_keys), dim=1)
         all_values = torch.cat((context.values[layer].to(v.dtype), all_values), dim=1)
-    mixed = block.attention.attend(rotate(q, angles), all_keys, all_values, mask)
+    mixed = block.attention.attend(q_rotated, all_keys, all_values, mask)
     x = x_BLD + (1 + gate1) * mixed
     x = x + (1 + gate2) * block.mlp(modulated_norm(x, scale2, shift2))
     return x, k, v
