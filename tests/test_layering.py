@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ HOMES = {
 }
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module's dotted name and file; the facade worldsim/__init__.py is left out."""
     found = {}
@@ -45,21 +47,26 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(module: str, path: Path) -> Iterator[str]:
+@cache
+def imports(module: str, path: Path) -> tuple[str, ...]:
     """Dotted names of all imports, those inside functions and for types alone included.
 
     `import worldsim` counts by what is taken from it: `worldsim.__version__`.
     """
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name != "worldsim")
-        elif isinstance(node, ast.ImportFrom):
-            package = module.split(".") if path.stem == "__init__" else module.split(".")[:-1]
-            base = package[: len(package) - node.level + 1] if node.level else []
-            base += node.module.split(".") if node.module else []
-            yield from (".".join((*base, alias.name)) for alias in node.names)
-        elif isinstance(node, ast.Attribute) and _is_name(node.value, "worldsim"):
-            yield f"worldsim.{node.attr}"
+    package = module.split(".") if path.stem == "__init__" else module.split(".")[:-1]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return tuple(name for node in ast.walk(tree) for name in _imported(node, package))
+
+
+def _imported(node: ast.AST, package: list[str]) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if alias.name != "worldsim")
+    elif isinstance(node, ast.ImportFrom):
+        base = package[: len(package) - node.level + 1] if node.level else []
+        base = base + (node.module.split(".") if node.module else [])
+        yield from (".".join((*base, alias.name)) for alias in node.names)
+    elif isinstance(node, ast.Attribute) and _is_name(node.value, "worldsim"):
+        yield f"worldsim.{node.attr}"
 
 
 def _is_name(node: ast.expr, name: str) -> bool:
