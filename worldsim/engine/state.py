@@ -24,6 +24,10 @@ from worldsim.types import Observation, Pose
 FORMAT = "worldsim-state"
 FORMAT_VERSION = 1
 MEMORY_PREFIX = "memory."
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DAMAGED = (  # what NumPy, zipfile and json raise for bytes that are not what they should be
+    ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class EngineState:
             if header["format"] != FORMAT or header["version"] != FORMAT_VERSION:
                 raise ValueError(f"format {header['format']!r} version {header['version']!r}")
             return _from_arrays(header, arrays)
-        except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise StateError(
                 f"a {FORMAT} of version {FORMAT_VERSION}",
                 f"{len(data)} bytes that do not hold one ({error})",
@@ -145,7 +149,7 @@ def revive(state: EngineState, dreamer: Dreamer) -> DreamWorld:
 
 
 def _from_arrays(header: dict[str, object], arrays: dict[str, NDArray[np.generic]]) -> EngineState:
-    dtype = getattr(torch, str(header["dtype"]))
+    dtype = DTYPES[str(header["dtype"])]
     memory = {
         name.removeprefix(MEMORY_PREFIX): array
         for name, array in arrays.items()
