@@ -6,21 +6,15 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from worldsim.actions import to_vector
 from worldsim.camera import Intrinsics, pose_matrices, unproject
-from worldsim.engine.engine import WorldEngine
 from worldsim.errors import ConfigError
-from worldsim.model.presets import ModelConfig, preset
-from worldsim.model.world_model import FrameInputs, WorldModel
 from worldsim.play.window import Event, Quit, View
-from worldsim.train.data import Episode
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose, StepResult
 
 
@@ -346,48 +340,3 @@ class FakeWindow:
 
     def close(self) -> None:
         self.closed += 1
-
-
-def random_model(config: ModelConfig | None = None, *, seed: int = 0) -> WorldModel:
-    """A model whose weights hold no zeros, so that no frames are equal by chance."""
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(seed)
-        model = WorldModel(config or preset("tiny"))
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return model.eval()
-
-
-def plane_clip(actions: Sequence[Action]) -> Clip:
-    """A walk in a PlaneWorld, seen by the camera of the smallest preset."""
-    world = PlaneWorld(preset("tiny").intrinsics)
-    observations = [world.reset(seed=0)]
-    for action in actions:
-        world.advance(action)
-        observations.append(world.observe())
-    return Clip(tuple(observations), tuple(actions))
-
-
-def plane_episode(actions: Sequence[Action]) -> Episode:
-    """The same walk as training data."""
-    seen = plane_clip(actions).observations
-    moves = [b.pose.displacement_from(a.pose) for a, b in pairwise(seen)]
-    return Episode(
-        np.stack([o.rgb for o in seen]),
-        np.stack([o.depth for o in seen]).astype(np.float16),
-        pose_matrices([o.pose for o in seen]),
-        np.array([o.pose.pitch_deg for o in seen], dtype=np.float32),
-        np.stack([to_vector(a) for a in actions]),
-        np.array(moves, dtype=np.float32),
-    )
-
-
-class FrameSpy:
-    """Notes what an engine asks its model to denoise."""
-
-    def __init__(self, engine: WorldEngine) -> None:
-        self.frames: list[FrameInputs] = []
-        engine._dreamer.model.register_forward_pre_hook(self._note)
-
-    def _note(self, model: torch.nn.Module, arguments: tuple[FrameInputs, object]) -> None:
-        self.frames.append(arguments[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import random_model
+from dreams import random_model
 from safetensors.torch import load_file, save_file
 
 from worldsim.errors import CheckpointError

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fakes import plane_clip, random_model
+from dreams import plane_clip, random_model
 
 from worldsim.engine.hints import fill_unknown
 from worldsim.model.codec import AutoencoderCodec, PixelCodec, make_codec

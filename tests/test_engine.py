@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from fakes import FrameSpy, plane_clip, random_model
+from dreams import (
+    LEVELS,
+    LOOK_AROUND,
+    WALK,
+    FrameSpy,
+    all_same,
+    begun,
+    make_engine,
+    plane_clip,
+    random_model,
+    same,
+    walk,
+)
 
 from worldsim.engine.dream import STILL, Dreamer, DreamWorld, advance, new_world, prepare_move
 from worldsim.engine.engine import WorldEngine
@@ -18,39 +29,10 @@ from worldsim.engine.noise import frame_noise
 from worldsim.errors import BackendError, CheckpointError, ConfigError, StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.retrieve import MemoryMode
-from worldsim.model.checkpoint import Checkpoint
 from worldsim.model.world_model import WorldModel
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose
 
-LEVELS = (1.0, 0.4)
-LOOK_AROUND = plane_clip([Action(yaw_deg=30.0)] * 4)
-WALK = [Action(forward=True, yaw_deg=8.0), Action(pitch_deg=-6.0), Action(left=True)] * 2
 RIGHT = Action(yaw_deg=20.0)
-
-
-def make_engine(*, memory: MemoryMode = MemoryMode.FULL, name: str = "hash") -> WorldEngine:
-    checkpoint = Checkpoint(random_model(), name, {})
-    return WorldEngine(checkpoint, device=torch.device("cpu"), levels=LEVELS, memory=memory)
-
-
-def begun(*, seed: int = 3, clip: Clip = LOOK_AROUND) -> WorldEngine:
-    engine = make_engine()
-    engine.reset(clip=clip, seed=seed)
-    return engine
-
-
-def walk(engine: WorldEngine, actions: Sequence[Action] = WALK) -> list[Observation]:
-    return [engine.step(action).observation for action in actions]
-
-
-def same(a: Observation, b: Observation) -> bool:
-    return (
-        np.array_equal(a.rgb, b.rgb) and np.array_equal(a.depth, b.depth) and a.pose == b.pose
-    )  # fmt: skip
-
-
-def all_same(ours: list[Observation], theirs: list[Observation]) -> bool:
-    return all(same(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_frames_have_the_size_and_types_of_the_camera() -> None:
@@ -207,10 +189,7 @@ def test_a_fork_and_its_origin_do_not_influence_each_other() -> None:
     twin, third = origin.fork(), origin.fork()
     walk(twin, [RIGHT] * 5)
     assert all_same(walk(origin), walk(third))
-    assert twin.frame == LOOK_AROUND_FRAMES + 2 + 5
-
-
-LOOK_AROUND_FRAMES = len(LOOK_AROUND.actions)
+    assert twin.frame == len(LOOK_AROUND.actions) + 2 + 5
 
 
 @pytest.mark.parametrize("mode", list(MemoryMode))

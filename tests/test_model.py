@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fakes import random_model
+from dreams import FRAMES, as_context, frame_of, random_inputs, random_model
 from torch import Tensor
 
 from worldsim.camera import pose_matrices
@@ -17,29 +17,6 @@ from worldsim.model.trunk import Context, FrameKV, join_contexts
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.types import Pose
 
-FRAMES = 4
-
-
-def random_inputs(config: ModelConfig, *, batch: int = 2, frames: int = FRAMES) -> FrameInputs:
-    g = torch.Generator().manual_seed(7)
-    picture = (batch, frames, config.latent_channels, *config.latent_hw)
-    poses = [Pose(0.2 * t, 1.6, -0.1 * t, 5.0 * t, 3.0) for t in range(frames)]
-    return FrameInputs(
-        noisy=torch.randn(picture, generator=g),
-        sigma=torch.rand(batch, frames, generator=g),
-        action=torch.randn(batch, frames, config.action_size, generator=g),
-        anchor_from_camera=torch.from_numpy(pose_matrices(poses)).expand(batch, -1, -1, -1),
-        hint=torch.rand(picture, generator=g) * 2 - 1,
-        confidence=torch.rand(batch, frames, 1, *config.latent_hw, generator=g),
-        time=torch.arange(float(frames))[None],
-    )
-
-
-def frame_of(inputs: FrameInputs, t: int) -> FrameInputs:
-    """One frame of a sequence, at its own position in time."""
-    parts = {name: getattr(inputs, name)[:, t : t + 1] for name in inputs.__slots__}
-    return FrameInputs(**parts)
-
 
 def random_recalled(model: WorldModel, *, batch: int = 2) -> Context:
     config = model.config
@@ -48,17 +25,6 @@ def random_recalled(model: WorldModel, *, batch: int = 2) -> Context:
     poses = torch.from_numpy(pose_matrices([Pose(1.0, 1.6, 0.0, 30.0), Pose(0.0, 1.6, 2.0)]))
     valid = torch.ones(batch, 2, dtype=torch.bool)
     return model.recall(latents, poses.expand(batch, -1, -1, -1), valid)
-
-
-def as_context(model: WorldModel, cached: list[FrameKV]) -> Context | None:
-    """The keys and values of earlier frames, rotated to positions 0, 1, ..."""
-    if not cached:
-        return None
-    keys = torch.cat([kv.keys for kv in cached], dim=2)
-    values = torch.cat([kv.values for kv in cached], dim=2)
-    valid = torch.ones(keys.shape[1], keys.shape[2], dtype=torch.bool)
-    time = torch.arange(float(len(cached)))[None]
-    return Context(model.trunk.rotate_cached(keys, time), values, valid)
 
 
 def one_by_one(model: WorldModel, inputs: FrameInputs, recalled: Context | None) -> Tensor:
