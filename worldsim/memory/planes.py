@@ -67,7 +67,8 @@ def fit_planes(
     fringe = positive(nearest - w - slope - step) * FRINGE
     flying = positive(nearest - FLYING_STEP * w) * positive(w - FLYING_STEP * farthest) * FLYING
     doubt = torch.maximum(torch.maximum(rim, fringe), flying)
-    x, y = centred_pixels(*depth.shape[-2:], depth.device)
+    height, width = depth.shape[-2:]
+    x, y = centred_pixels(height, width, depth.device)
     patch = torch.stack((slope_x, slope_y, w - slope_x * x - slope_y * y[:, None]), dim=2)
     return Planes(patch.flatten(3), *(part.flatten(2) for part in (w, nearest, doubt)))
 
