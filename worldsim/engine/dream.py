@@ -25,6 +25,8 @@ from worldsim.model.sampler import add_noise, denoise
 from worldsim.model.world_model import Prediction
 from worldsim.types import Action, Observation, Pose
 
+SHOWN_LEVEL = 0.3  # noise level at which real frames enter the context
+
 
 def new_world(dreamer: Dreamer, seed: int, first: Observation, memory: MemoryBank) -> DreamWorld:
     """A world that has seen one real frame."""
@@ -81,7 +83,7 @@ def absorb(dreamer: Dreamer, world: DreamWorld, action: Action, seen: Observatio
     vectors = action_vectors(dreamer, [action])
     frames, pictures = frame_inputs(dreamer, [world], vectors, [seen.pose], recalled)
     context = context_of(dreamer, [world], pictures)
-    level = torch.full_like(frames.sigma, dreamer.levels[-1])
+    level = torch.full_like(frames.sigma, SHOWN_LEVEL)
     truth = encode_frames(dreamer, [seen])[:, None]
     noisy = add_noise(truth, frames.noisy, level)
     shown = replace(frames, noisy=noisy, sigma=level)

@@ -15,6 +15,10 @@ from worldsim.types import SKY_DEPTH_M, Clip, Observation, Pose
 MIN_SIDE_PX = 16
 EYE_HEIGHT_M = 1.62
 BACKDROP_M = 14.0  # how far away everything stands that is neither ground nor sky
+UNREADABLE = (  # what Pillow raises for files that are missing, damaged, no pictures or enormous
+    UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError,
+    Image.DecompressionBombError,
+)  # fmt: skip
 SKY_BAND = 0.3  # the part of the picture's upper half that may be sky
 
 
@@ -71,24 +75,29 @@ def sky_mask(
 def _from_file(path: Path) -> Image.Image:
     try:
         picture = Image.open(path)
+        unusable = _unusable(picture)  # before `load`, which forgets how the file stores its pixels
         picture.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except UNREADABLE as error:
         raise ImageError(
             "a picture file such as PNG or JPEG", f"{str(path)!r}: {error}", "Check the path."
         ) from error
-    if (
-        picture.mode not in ("RGB", "L", "P", "1", "CMYK", "YCbCr")
-        or "transparency" in picture.info
-    ):
-        kind = (
-            "an alpha channel" if "A" in picture.mode or "transparency" in picture.info else "mode"
-        )
+    if unusable is not None:
         raise ImageError(
             "an opaque picture of 8 bits a channel",
-            f"{str(path)!r} with {kind} ({picture.mode})",
+            f"{str(path)!r} with {unusable}",
             "Save it as 8-bit RGB without transparency.",
         )
     return ImageOps.exif_transpose(picture).convert("RGB")
+
+
+def _unusable(picture: Image.Image) -> str | None:
+    """What a picture has that a start cannot use. Pillow reads 16-bit colour as if it were 8."""
+    if picture.has_transparency_data:
+        return "transparency"
+    deep = any(";16" in str(tile[3]) for tile in picture.tile)
+    if deep or picture.mode not in ("RGB", "L", "P", "1", "CMYK", "YCbCr"):
+        return f"16 bits a channel or pixels of kind {picture.mode}"
+    return None
 
 
 def _from_array(image: NDArray[np.uint8]) -> Image.Image:

@@ -29,7 +29,7 @@ class ModelConfig:
     dim: int = 256
     depth: int = 5
     heads: int = 4
-    context: int = 5  # cached frames: one sink and the most recent ones
+    context: int = 3  # cached frames: one sink and the most recent ones
     recalled: int = 2  # recalled frames attended to
     sources: int = 5  # keyframes and last frame that the hint is made from
     sample_levels: tuple[float, ...] = (1.0, 0.4)

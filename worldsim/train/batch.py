@@ -21,7 +21,7 @@ class ClipConfig:
     """How clips are cut from episodes."""
 
     clips: int = 8
-    frames: int = 6
+    frames: int = 4  # one more than the context at run time
     keyframes: int = 4
     sink_share: float = 0.5  # clips whose first frame is an old one, as the sink is at run time
 

@@ -17,11 +17,11 @@ from worldsim.train.batch import ClipBatch
 class DamageConfig:
     """How remembered frames are damaged, so that the network learns to doubt its hint."""
 
-    drop_all: float = 0.06  # clips without memory
-    drop_one: float = 0.15  # keyframes missing
-    depth_scale: float = 0.015  # standard deviation of a keyframe's relative depth error
-    colour_shift: float = 0.02  # of a keyframe's colour offset
-    drop_last: float = 0.35  # clips without the last frame as a source
+    drop_all: float = 0.03  # clips without memory
+    drop_one: float = 0.1  # keyframes missing
+    depth_scale: float = 0.005  # standard deviation of a keyframe's relative depth error
+    colour_shift: float = 0.01  # of a keyframe's colour offset
+    drop_last: float = 0.25  # clips without the last frame as a source
 
 
 def remembered_keyframes(batch: ClipBatch) -> Remembered:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 DEPTH_WEIGHT = 0.5
 EDGE_WEIGHT = 0.02
+PURE_NOISE_SHARE = 0.8
 UNKNOWN_WEIGHT = 0.15
 
 
@@ -15,16 +16,14 @@ def noise_levels(
     shape: tuple[int, int],
     device: torch.device,
 ) -> Tensor:  # [B, T] in [0, 1]
-    """Half at exactly 1 (all of the signal for predicting), most others near the run-time level.
+    """Mostly exactly 1, where hint and context are all there is; the rest logit-normal.
 
-    Source: plain diffusion forcing gives almost no signal for predicting from context; see the
-    recipe's "25 % of targets at exactly 1". Half suits two-step sampling.
+    Plain diffusion forcing gives almost no signal for predicting from context. At level 1 a frame
+    is also what one-step sampling, the default, asks for.
     """
-    kind = torch.rand(shape, device=device)
-    middle = torch.sigmoid(torch.randn(shape, device=device) * 0.7 - 0.3)
-    low = torch.rand(shape, device=device) * 0.15
-    sigma = torch.where(kind < 0.5, torch.ones_like(middle), middle)
-    return torch.where(kind > 0.92, low, sigma)
+    middle = torch.sigmoid(torch.randn(shape, device=device) * 0.8 - 0.5)
+    pure = torch.rand(shape, device=device) < PURE_NOISE_SHARE
+    return torch.where(pure, torch.ones_like(middle), middle)
 
 
 def picture_loss(

@@ -28,10 +28,10 @@ ANCHOR_REACH_M = 6.0
 class TeacherConfig:
     """What the model stage does in each step."""
 
-    own_share: float = 0.6  # steps that train on the model's own keyframes and drafts
+    own_share: float = 0.4  # steps that train on the model's own keyframes and drafts
     own_from: int = 400  # first step that may do so
     draft_input: float = 0.6  # clips whose noisy input comes from the draft, of those steps
-    pose_weight: float = 0.02
+    pose_weight: float = 0.005
     damage: DamageConfig = field(default_factory=DamageConfig)
 
 
