@@ -241,11 +241,12 @@ class MemoryBank:
     def _voted(self, pose: Pose, count: int, exclude_after: int | None) -> list[int]:
         world_from_camera = pose_matrix(pose)
         nearby = self._hash.near_view(world_from_camera, self.intrinsics)
-        points, owners = nearby.points[:, :3], nearby.owners
+        points, owners = nearby.points, nearby.owners
         if exclude_after is not None:
             old = owners <= self._last_number(exclude_after)
             points, owners = points[old], owners[old]
-        return vote_frames(points, owners, world_from_camera, self.intrinsics, count)
+        where, seen_from = points[:, :3], points[:, 3]
+        return vote_frames(where, owners, world_from_camera, self.intrinsics, count, seen_from)
 
     def _last_number(self, exclude_after: int) -> int:
         newest_first = reversed(self._keyframes.items())

@@ -27,6 +27,7 @@ MORE_TRUSTED = 1.25  # a frame trusted this many times more overrules all suppor
 AS_TRUSTED = 0.5  # a newer frame overrules them with this share of their trust
 OLD_VOTE = 0.5  # weight of a contradiction that is older than the newest supporter
 TRUST_SCORE, SHARP_SCORE, DOUBT_SCORE, AGE_SCORE = 4.0, 3.0, -2.0, -0.25
+BORDER_PX = 0.5  # how far outside of a picture its border pixels still serve
 FAR = 1e6  # larger than every score, age and inverse depth
 
 
@@ -50,7 +51,7 @@ class _Sightings:
     w: Tensor  # [B, K, M] the point's inverse depth in the source
     support: Tensor  # [B, K, M] 1 or 0
     carve: Tensor  # [B, K, M] 1 or 0
-    sharpness: Tensor  # [B, K, M] source pixels per target pixel along one side, at most 1
+    sharpness: Tensor  # [B, K, M] source pixels per target pixel along one side
     doubt: Tensor  # [B, K, M] how near to a silhouette, as in Planes
 
 
@@ -94,7 +95,10 @@ def _score(
     oldest = age.amax(1, keepdim=True).clamp(min=1e-6)
     frame_score = TRUST_SCORE * trust + AGE_SCORE * age / oldest - FAR
     doubt_score = DOUBT_SCORE * seen.doubt.clamp(max=1)
-    return frame_score + SHARP_SCORE * seen.sharpness + doubt_score + FAR * seen.support
+    # Best are as many pixels as the target has: more would flicker, and were seen from too near,
+    # where fog is thinner.
+    fit = torch.minimum(seen.sharpness, (seen.sharpness + 1e-6).rsqrt())
+    return frame_score + SHARP_SCORE * fit + doubt_score + FAR * seen.support
 
 
 def _look_up(
@@ -114,7 +118,8 @@ def _look_up(
     x = torch.addcmul(qx, w_target, tx).mul_(shrink).mul_(focal)
     y = torch.addcmul(qy, w_target, ty).mul_(shrink).mul_(-focal)
     index = pixel_index(x, y, intrinsics)
-    outside = (x.abs() - half_w).clamp_(min=0).add_((y.abs() - half_h).clamp_(min=0))
+    outside = (x.abs() - (half_w + BORDER_PX)).clamp_(min=0)
+    outside = outside.add_((y.abs() - (half_h + BORDER_PX)).clamp_(min=0))
     blind = outside.add_((behind + MIN_SCALE).clamp_(min=0)).add_(~valid[..., None]).mul_(FAR)
 
     slope_x, slope_y, level = (part.gather(2, index) for part in planes.patch.unbind(2))
@@ -127,7 +132,7 @@ def _look_up(
 
     facing = torch.addcmul(level * tz, slope_x, -focal * tx).addcmul_(slope_y, focal * ty).add_(1.0)
     # A patch covers shrink**3 / facing source pixels a target pixel.
-    sharpness = (shrink**3).div_(facing.clamp_(min=0.01)).clamp_(max=1.0).sqrt_()
+    sharpness = (shrink**3).div_(facing.clamp_(min=0.01)).sqrt_()
     return _Sightings(x, y, w_point, support, carve, sharpness, planes.doubt.gather(2, index))
 
 

@@ -47,8 +47,13 @@ def vote_frames(
     world_from_camera: NDArray[np.float32],  # [4, 4] the query pose
     intrinsics: Intrinsics,
     count: int,
+    seen_from_m: NDArray[np.float32] | None = None,  # [P] the depth each point was seen at
 ) -> list[int]:
-    """At most `count` frame ids, best first; none when nothing known is in view."""
+    """At most `count` frame ids, best first; none when nothing known is in view.
+
+    With `seen_from_m`, points that were seen from about the query's distance weigh more: from
+    afar they were seen coarsely, from nearby in thinner fog.
+    """
     seen = project_points(points_world, world_from_camera, intrinsics)
     if not len(seen.index):
         return []
@@ -58,8 +63,17 @@ def vote_frames(
     visible = seen.depth <= nearest[pixel] * (1 + BEHIND_RELATIVE) + BEHIND_M
     frames, row = np.unique(frame_ids[seen.index[visible]], return_inverse=True)
     covers = np.zeros((len(frames), COARSE_W * COARSE_H), np.float32)
-    covers[row, pixel[visible]] = 1.0
+    covers[row, pixel[visible]] = (
+        1.0 if seen_from_m is None else _alike(seen.depth, seen_from_m[seen.index])[visible]
+    )
     return [int(frames[pick]) for pick in _greedy(covers, count)]
+
+
+def _alike(
+    now_m: NDArray[np.floating],  # [Q]
+    then_m: NDArray[np.floating],  # [Q]
+) -> NDArray[np.floating]:  # [Q] 1 for equal distances, 0.5 for a fourfold one
+    return np.sqrt(np.minimum(now_m, then_m) / np.maximum(now_m, then_m))
 
 
 def project_points(
@@ -78,7 +92,7 @@ def project_points(
 
 
 def _greedy(
-    covers: NDArray[np.float32],  # [F, N] 1 where a frame covers a pixel; later rows are newer
+    covers: NDArray[np.float32],  # [F, N] how well a frame covers a pixel; later rows are newer
     count: int,
 ) -> list[int]:
     """Rows that together cover the most pixels, each chosen for what the earlier ones lack."""
