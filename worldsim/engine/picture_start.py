@@ -92,7 +92,7 @@ def _from_file(path: Path) -> Image.Image:
 
 def _unusable(picture: Image.Image) -> str | None:
     """What a picture has that a start cannot use. Pillow reads 16-bit colour as if it were 8."""
-    if picture.has_transparency_data:
+    if picture.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
         return "transparency"
     deep = any(";16" in str(tile[3]) for tile in picture.tile)
     if deep or picture.mode not in ("RGB", "L", "P", "1", "CMYK", "YCbCr"):
