@@ -96,7 +96,7 @@ def _row(
     shown = [(k.rgb, k.depth, k.pose) for k in keys]
     shown += [(last.rgb, last.depth, last.pose)] * (pad + 1)
     age = [world.frame + 1 - k.frame for k in keys] + [0] * (pad + 1)
-    valid = [True] * len(keys) + [False] * pad + [dreamer.memory_mode != "off"]
+    valid = [True] * len(keys) + [False] * pad + [True]
     return (
         np.stack([rgb for rgb, _, _ in shown]),
         np.stack([np.asarray(depth, dtype=np.float32) for _, depth, _ in shown]),
