@@ -15,7 +15,10 @@ MOTION_SIZE = 5  # last displacement (right, up, forward; metres), sin and cos o
 
 
 class PoseHead(nn.Module):
-    """Trunk tokens of frame t, action t and the last motion -> displacement from t to t+1."""
+    """Trunk tokens of frame t, action t and the last motion -> displacement from t to t+1.
+
+    It predicts the change of the last displacement: an untrained head moves on by inertia.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -38,4 +41,4 @@ class PoseHead(nn.Module):
         )
         x = torch.cat((seen, action.to(seen.dtype), motion.to(seen.dtype)), dim=-1)
         x = F.silu(self.hidden2(F.silu(self.hidden1(x))))
-        return self.out(x).float()
+        return motion[:, :3].float() + self.out(x).float()

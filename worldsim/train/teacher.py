@@ -22,6 +22,8 @@ RECALL_DROP = 0.2  # clips without recalled frames in the context
 RECALL_NOISE = 0.1
 REANCHOR = 0.25  # clips whose anchor moves on in the middle
 ANCHOR_REACH_M = 6.0
+MOTION_NOISE_SHARE = 0.6  # a dream's own motion is never exact: the head learns to correct it
+MOTION_NOISE_M = 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +134,12 @@ def _consecutive(poses: Tensor) -> Tensor:  # [B, T] bool
 
 
 def _pose_loss(model: WorldModel, prediction: Prediction, batch: ClipBatch) -> Tensor:
+    motion = rearrange(batch.motion, "b t m -> (b t) m").clone()
+    shaken = torch.rand(len(motion), 1, device=motion.device) < MOTION_NOISE_SHARE
+    motion[:, :3] += torch.randn_like(motion[:, :3]) * MOTION_NOISE_M * shaken
     moves = model.pose_head(
         rearrange(prediction.tokens, "b t s d -> (b t) s d"),
         rearrange(batch.next_actions, "b t a -> (b t) a"),
-        rearrange(batch.motion, "b t m -> (b t) m"),
+        motion,
     )
     return pose_loss(moves, rearrange(batch.moves, "b t m -> (b t) m"))
