@@ -81,15 +81,13 @@ def _remembered(
 ) -> Remembered:
     """Recalled keyframes and, as the last source, the last frame; padded to one number."""
     count = dreamer.model.config.sources
-    rows = [_row(dreamer, w, keys, count) for w, keys in zip(worlds, recalled, strict=True)]
+    rows = [_row(w, keys, count) for w, keys in zip(worlds, recalled, strict=True)]
     stacked = [np.stack([row[i] for row in rows]) for i in range(6)]
     rgb, depth, poses, trust, age, valid = (torch.from_numpy(a).to(dreamer.device) for a in stacked)
     return Remembered(to_picture(rgb, depth), poses, trust, age, valid)
 
 
-def _row(
-    dreamer: Dreamer, world: DreamWorld, keys: list[Keyframe], count: int
-) -> tuple[NDArray[np.generic], ...]:
+def _row(world: DreamWorld, keys: list[Keyframe], count: int) -> tuple[NDArray[np.generic], ...]:
     last = world.observation
     pad = count - 1 - len(keys)
     shown: list[tuple[NDArray[np.uint8], NDArray[np.floating], Pose]]
