@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from worldsim.camera import Intrinsics
 from worldsim.errors import ImageError
@@ -90,7 +90,7 @@ def _from_file(path: Path) -> Image.Image:
     return ImageOps.exif_transpose(picture).convert("RGB")
 
 
-def _unusable(picture: Image.Image) -> str | None:
+def _unusable(picture: ImageFile.ImageFile) -> str | None:
     """What a picture has that a start cannot use. Pillow reads 16-bit colour as if it were 8."""
     if picture.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
         return "transparency"
