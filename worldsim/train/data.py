@@ -124,11 +124,10 @@ class EpisodePool:
 
     def refresh(self, *, wait: bool = False) -> bool:
         """Take one episode if there is one (or wait for it); the oldest gives way."""
-        try:
-            episode = self._queue.get(timeout=120.0) if wait else self._queue.get_nowait()
-        except queue.Empty:
-            if wait or not all(worker.is_alive() for worker in self._workers):
-                raise RuntimeError("the render workers stopped; see their messages above") from None
+        episode = self._take()
+        while wait and episode is None:
+            episode = self._take(timeout_s=1.0)
+        if episode is None:
             return False
         if len(self.episodes) < self.config.pool:
             self.episodes.append(episode)
@@ -136,6 +135,14 @@ class EpisodePool:
             self.episodes[self.rendered % self.config.pool] = episode
         self.rendered += 1
         return True
+
+    def _take(self, timeout_s: float | None = None) -> Episode | None:
+        try:
+            return self._queue.get(timeout=timeout_s, block=timeout_s is not None)
+        except queue.Empty:
+            if not all(worker.is_alive() for worker in self._workers):
+                raise RuntimeError("the render workers stopped; see their messages above") from None
+            return None
 
     def close(self) -> None:
         for worker in self._workers:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import nn
+
+from worldsim.engine.clock import Clock, RealClock
+from worldsim.engine.engine import choose_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +21,33 @@ class Runtime:
     device: torch.device
     rank: int
     world_size: int
-    started_s: float
     limit_s: float
+    clock: Clock
+    started_s: float
 
     @staticmethod
     def start(device: str, limit_s: float) -> Runtime:
         """Join the process group that torchrun announces, if any, and pick the device."""
         world_size = int(os.environ.get("WORLD_SIZE", "1"))
         rank = int(os.environ.get("RANK", "0"))
-        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-        local = int(os.environ.get("LOCAL_RANK", "0"))
-        chosen = torch.device("cuda", local) if cuda else torch.device("cpu")
+        chosen = choose_device(device)
+        if chosen.type == "cuda":
+            chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         if world_size > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if cuda else "gloo")
-        return Runtime(chosen, rank, world_size, time.monotonic(), limit_s)
+            dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        clock = RealClock()
+        return Runtime(chosen, rank, world_size, limit_s, clock, clock.now())
 
     @property
     def leads(self) -> bool:
         return self.rank == 0
 
+    def elapsed_s(self) -> float:
+        return self.clock.now() - self.started_s
+
     def time_is_up(self, reserve_s: float = 0.0) -> bool:
         """Whether the limit, less a reserve, has passed; all processes agree."""
-        up = time.monotonic() - self.started_s > self.limit_s - reserve_s
+        up = self.elapsed_s() > self.limit_s - reserve_s
         if self.world_size > 1:
             flag = torch.tensor(float(up), device=self.device)
             dist.all_reduce(flag, dist.ReduceOp.MAX)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 from torch import Tensor
 
+from worldsim.camera import Intrinsics
 from worldsim.errors import ConfigError
 from worldsim.model.checkpoint import load_checkpoint, save_checkpoint
 from worldsim.model.presets import preset
@@ -91,25 +91,44 @@ class Stage(Protocol):
         """Figures of merit; may write contact sheets into `folder`."""
 
 
+class Pool(Protocol):
+    """Where a trainer gets its episodes from; `EpisodePool` renders them."""
+
+    episodes: list[Episode]
+    rendered: int
+
+    def refresh(self, *, wait: bool = False) -> bool: ...
+
+    def close(self) -> None: ...
+
+
 class Trainer:
     """Owns model, average, optimizers, pool and progress of one process of a run."""
 
-    def __init__(self, config: RunConfig, stage: Stage, runtime: Runtime, console: Console) -> None:
-        torch.manual_seed(config.seed * 1009 + runtime.rank)
+    def __init__(
+        self,
+        config: RunConfig,
+        stage: Stage,
+        runtime: Runtime,
+        console: Console,
+        make_pool: Callable[[DataConfig, Intrinsics, int], Pool] = EpisodePool,
+    ) -> None:
         self.config, self.stage, self.runtime, self.console = config, stage, runtime, console
+        self.make_pool = make_pool
         stage.model.to(runtime.device)
         self.ema = Ema(stage.model, config.ema_decay)
         self.optimizers = make_optimizers(stage.model, config.learning_rate, config.weight_decay)
         loaded = load_state(config.out, stage.model, self.ema, self.optimizers)
         self.progress = loaded or Progress()
         self.rng = np.random.default_rng((config.seed, runtime.rank, self.progress.step))
+        torch.manual_seed(int(self.rng.integers(2**31)))  # resumed runs see other noise
         self._base = replace(self.progress)
 
     def run(self) -> None:
         """Train until the time is up or the process is told to stop; leaves a state either way."""
         config, runtime = self.config, self.runtime
-        seed = int(self.rng.integers(2**31))  # resumed runs see other worlds
-        pool = EpisodePool(
+        seed = int(self.rng.integers(2**31))  # and other worlds
+        pool = self.make_pool(
             replace(config.data, seed=seed), self.stage.model.config.intrinsics, config.workers
         )
         try:
@@ -121,7 +140,7 @@ class Trainer:
             if runtime.leads:
                 self._save()
 
-    def _fill(self, pool: EpisodePool, bar: ProgressBar) -> None:
+    def _fill(self, pool: Pool, bar: ProgressBar) -> None:
         first = self.config.data.first
         task = bar.add_task("rendering first episodes", total=first, loss="")
         while len(pool.episodes) < first:
@@ -129,21 +148,21 @@ class Trainer:
             bar.update(task, completed=len(pool.episodes))
         bar.remove_task(task)
 
-    def _loop(self, pool: EpisodePool, bar: ProgressBar) -> None:
+    def _loop(self, pool: Pool, bar: ProgressBar) -> None:
         config, runtime = self.config, self.runtime
         task = bar.add_task("training", total=config.minutes * 60, loss="")
         next_evaluation_s = config.evaluate_minutes * 60
         while not runtime.time_is_up(reserve_s=SAVING_S):
             self._refresh(pool)
             loss = self._step(pool.episodes)
-            elapsed_s = time.monotonic() - runtime.started_s
+            elapsed_s = runtime.elapsed_s()
             self.progress.seconds = self._base.seconds + elapsed_s
             bar.update(task, completed=elapsed_s, loss=f"{loss:.4f}")
             if elapsed_s > next_evaluation_s and runtime.leads:
                 next_evaluation_s = elapsed_s + config.evaluate_minutes * 60
                 self._evaluate()
 
-    def _refresh(self, pool: EpisodePool) -> None:
+    def _refresh(self, pool: Pool) -> None:
         wanted = self.config.data.first + self.config.episodes_per_step * (
             self.progress.step - self._base.step
         )
@@ -226,7 +245,9 @@ def learning_rate_factor(config: RunConfig, progress: Progress) -> float:
 
 
 def initial_model(config: RunConfig) -> WorldModel:
+    """A checkpoint's weights, or random ones, which are the same in every process of a run."""
     if config.init_from is None:
+        torch.manual_seed(config.seed)
         model = WorldModel(preset(config.preset))
         return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = load_checkpoint(config.init_from).model
