@@ -89,6 +89,11 @@ class WorldEngine:
         return self._dreamer.model.config.intrinsics
 
     @property
+    def steps(self) -> int:
+        """Denoising steps a frame."""
+        return len(self._dreamer.levels)
+
+    @property
     def memory(self) -> MemoryBank:
         """What the world remembers of itself."""
         return self._state().memory

@@ -28,7 +28,7 @@ __all__ = ["Hint", "Sources", "reproject"]
 
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
 HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
-HOLE_NEIGHBOURS = 5  # of 8 that must be nearer
+HOLE_NEIGHBOURS = (5, 2)  # of 8 that must be nearer, pass by pass
 DOUBT_WEIGHT = 0.2  # of a colour tap beside a silhouette
 CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its cache
 
@@ -90,7 +90,10 @@ def _reproject(
     planes = fit_planes(sources.depth)
     surfels = surfels_in_view(planes, target_from_source, rays_3P, sources.valid, intrinsics)
     clear = _drawn(surfels, positive(FRINGE - planes.doubt.flatten(1)))
-    nearest = close_holes(splat(clear, height=height, width=width)).flatten(1)
+    nearest = splat(clear, height=height, width=width)
+    for neighbours in HOLE_NEIGHBOURS:
+        nearest = close_holes(nearest, neighbours)
+    nearest = nearest.flatten(1)
     first = judge(nearest, rotated, translation, planes, sources, intrinsics)
     again = compact(first.confidence <= 0)
     behind = _second_layer(surfels, planes, nearest, again, intrinsics)
@@ -160,13 +163,17 @@ def _drawn(surfels: Surfels, mask: Tensor) -> Surfels:  # mask [B, P] 1 or 0
 
 def close_holes(
     w: Tensor,  # [B, H, W] inverse depth
+    neighbours: int,
 ) -> Tensor:  # [B, H, W]
-    """Gives a pixel that most neighbours are nearer than the farthest of their depths."""
-    neighbours = F.unfold(F.pad(w[:, None], (1, 1, 1, 1), mode="replicate"), 3)  # [B, 9, P]
+    """Gives a pixel that so many of 8 neighbours are nearer than the farthest of their depths.
+
+    Closing too much does no harm: the sources are asked about every point.
+    """
+    around_w = F.unfold(F.pad(w[:, None], (1, 1, 1, 1), mode="replicate"), 3)  # [B, 9, P]
     centre = w.flatten(1)
-    nearer = positive(neighbours - HOLE_STEP * centre[:, None])
-    is_hole = positive(nearer.sum(1) - (HOLE_NEIGHBOURS - 0.5))
-    farthest = (neighbours + FAR * (1 - nearer)).amin(1)
+    nearer = positive(around_w - HOLE_STEP * centre[:, None])
+    is_hole = positive(nearer.sum(1) - (neighbours - 0.5))
+    farthest = (around_w + FAR * (1 - nearer)).amin(1)
     return (centre + is_hole * (farthest - centre)).view_as(w)
 
 

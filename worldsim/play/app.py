@@ -54,8 +54,8 @@ class PlayConfig:
     """meadow, forest, desert, snow or canyon; left out, the seed decides."""
     checkpoint: str = "default"
     """The dream's checkpoint: a name or a folder."""
-    steps: int = 2
-    """The dream's denoising steps a frame."""
+    steps: int | None = None
+    """The dream's denoising steps a frame; by default those that its model was made for."""
     memory: MemoryMode = "full"
     """What the dream remembers."""
     device: str = "auto"

@@ -52,8 +52,8 @@ class RecordConfig:
     """yuv444p keeps colours for training, yuv420p plays everywhere."""
     checkpoint: str = "default"
     """The dream's checkpoint: a name or a folder."""
-    steps: int = 2
-    """The dream's denoising steps a frame."""
+    steps: int | None = None
+    """The dream's denoising steps a frame; by default those that its model was made for."""
     memory: MemoryMode = "full"
     """What the dream remembers."""
     device: str = "auto"

@@ -36,7 +36,7 @@ class WorldConfig:
 
     kind: WorldKind = "dream"
     checkpoint: str = "default"
-    steps: int = 2
+    steps: int | None = None
     memory: MemoryMode = "full"
     device: str = "auto"
     renderer: RendererName = "auto"
@@ -49,7 +49,7 @@ class WorldConfig:
                     repr(getattr(self, name)),
                     "Correct its spelling.",
                 )
-        if self.steps < 1:
+        if self.steps is not None and self.steps < 1:
             raise ConfigError("at least one denoising step", repr(self.steps), "Use 1 or 2.")
 
 
@@ -86,7 +86,7 @@ def _make_dream(config: WorldConfig) -> MadeWorld:
         kind="dream",
         version=engine.model_hash,
         checkpoint=config.checkpoint,
-        steps=config.steps,
+        steps=engine.steps,
         memory=config.memory,
     )
     return MadeWorld(engine, info)
