@@ -22,7 +22,9 @@ from dreams import (
     walk,
 )
 
-from worldsim.engine.dream import STILL, Dreamer, DreamWorld, advance, new_world, prepare_move
+from worldsim.engine.assemble import Dreamer
+from worldsim.engine.dream import advance, new_world
+from worldsim.engine.dream_world import STILL, DreamWorld, prepare_move
 from worldsim.engine.engine import WorldEngine
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.noise import frame_noise
@@ -203,13 +205,15 @@ def test_every_memory_mode_dreams_repeatably(mode: MemoryMode) -> None:
     assert all_same(*frames)
 
 
-def test_without_memory_there_is_no_hint() -> None:
+def test_without_memory_only_the_last_frame_gives_a_hint() -> None:
     engine = begun()
     spy = FrameSpy(engine)
     engine.step(RIGHT)
-    assert spy.frames[-1].confidence.mean() > 0.3
+    assert spy.frames[-1].confidence.max() == 1.0
     engine.memory_mode = "off"
     engine.step(RIGHT)
+    assert 0.0 < spy.frames[-1].confidence.max() < 0.5
+    engine.step(Action(yaw_deg=180.0))
     assert not spy.frames[-1].confidence.any()
     assert not spy.frames[-1].hint.any()
 
