@@ -209,7 +209,7 @@ def test_without_memory_only_the_last_frame_gives_a_hint() -> None:
     engine = begun()
     spy = FrameSpy(engine)
     engine.step(RIGHT)
-    assert spy.frames[-1].confidence.max() == 1.0
+    assert spy.frames[-1].confidence.max() > 0.9
     engine.memory_mode = "off"
     engine.step(RIGHT)
     assert 0.0 < spy.frames[-1].confidence.max() < 0.5
