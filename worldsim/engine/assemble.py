@@ -14,7 +14,7 @@ from torch import Tensor
 from worldsim.actions import to_vector
 from worldsim.camera import pose_matrices
 from worldsim.engine.dream_world import DreamWorld
-from worldsim.engine.hints import TRUST_LAST, Remembered, make_hint
+from worldsim.engine.hints import Remembered, make_hint, trust_of_last
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.noise import frame_noise
 from worldsim.memory.bank import Keyframe
@@ -99,7 +99,9 @@ def _row(world: DreamWorld, keys: list[Keyframe], count: int) -> tuple[NDArray[n
         np.stack([rgb for rgb, _, _ in shown]),
         np.stack([np.asarray(depth, dtype=np.float32) for _, depth, _ in shown]),
         pose_matrices([pose for _, _, pose in shown]),
-        np.array([k.trust for k in keys] + [TRUST_LAST] * (pad + 1), dtype=np.float32),
+        np.array(
+            [k.trust for k in keys] + [trust_of_last(world.is_real)] * (pad + 1), dtype=np.float32
+        ),
         np.array(age, dtype=np.float32),
         np.array(valid),
     )

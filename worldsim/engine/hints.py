@@ -15,7 +15,7 @@ from worldsim.model.picture import decode_depth, encode_depth
 
 TRUST_REAL = 1.0
 TRUST_DREAM = 0.6
-TRUST_LAST = 0.3  # the last frame, resampled by nature, counts only where nothing else does
+TRUST_LAST = 0.3  # a dreamed last frame, resampled by nature, counts where nothing else does
 FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
 
 
@@ -28,6 +28,11 @@ class Remembered:
     trust: Tensor  # [B, K]
     age: Tensor  # [B, K] larger is older
     valid: Tensor  # [B, K] bool
+
+
+def trust_of_last(is_real: bool) -> float:
+    """How far the last frame is trusted as a source: a real one is as good as any keyframe."""
+    return TRUST_REAL if is_real else TRUST_LAST
 
 
 def make_hint(

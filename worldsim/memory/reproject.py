@@ -28,7 +28,7 @@ __all__ = ["Hint", "Sources", "reproject"]
 
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
 HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
-HOLE_NEIGHBOURS = (5, 2)  # of 8 that must be nearer, pass by pass
+HOLE_NEIGHBOURS = (3, 3)  # of 8 that must be nearer, pass by pass
 DOUBT_WEIGHT = 0.2  # of a colour tap beside a silhouette
 CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its cache
 

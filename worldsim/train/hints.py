@@ -9,7 +9,7 @@ from einops import rearrange, repeat
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
-from worldsim.engine.hints import TRUST_LAST, TRUST_REAL, Remembered, make_hint
+from worldsim.engine.hints import TRUST_REAL, Remembered, make_hint, trust_of_last
 from worldsim.train.batch import ClipBatch
 
 
@@ -66,6 +66,7 @@ def clip_hints(
     poses: Tensor,  # [B, T, 4, 4]
     previous: Tensor | None,  # [B, T, 4, H, W] the frame before each, or None
     previous_valid: Tensor | None,  # [B, T] bool
+    previous_is_real: bool,
     intrinsics: Intrinsics,
 ) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W], [B, T, 1, H, W]
     """Reproject the keyframes, and each frame's predecessor, into every frame of a clip."""
@@ -77,7 +78,8 @@ def clip_hints(
         )
     )
     if previous is not None and previous_valid is not None:
-        each = _with_previous(each, poses, previous, previous_valid)
+        trust = trust_of_last(previous_is_real)
+        each = _with_previous(each, poses, previous, previous_valid, trust)
     hint, confidence = make_hint(each, rearrange(poses, "b t i j -> (b t) i j"), intrinsics)
     return (
         rearrange(hint, "(b t) c h w -> b t c h w", t=frames),
@@ -85,11 +87,21 @@ def clip_hints(
     )
 
 
+def bare_hints(
+    remembered: Remembered,
+    poses: Tensor,  # [B, T, 4, 4]
+    intrinsics: Intrinsics,
+) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W], [B, T, 1, H, W]
+    """Hints from keyframes alone."""
+    return clip_hints(remembered, poses, None, None, False, intrinsics)
+
+
 def _with_previous(
     each: Remembered,
     poses: Tensor,  # [B, T, 4, 4]
     previous: Tensor,  # [B, T, 4, H, W]
     previous_valid: Tensor,  # [B, T]
+    previous_trust: float,
 ) -> Remembered:
     """Append the last frame as one more source; its pose is the clip's pose one frame earlier."""
     last_pose = torch.cat((poses[:, :1], poses[:, :-1]), dim=1)
@@ -97,7 +109,7 @@ def _with_previous(
     return Remembered(
         pictures=torch.cat((each.pictures, rearrange(previous, "b t c h w -> (b t) 1 c h w")), 1),
         poses=torch.cat((each.poses, rearrange(last_pose, "b t i j -> (b t) 1 i j")), 1),
-        trust=torch.cat((each.trust, torch.full_like(each.trust[:, :1], TRUST_LAST)), 1),
+        trust=torch.cat((each.trust, torch.full_like(each.trust[:, :1], previous_trust)), 1),
         age=torch.cat((each.age, torch.zeros_like(each.age[:, :1])), 1),
         valid=torch.cat((each.valid, valid), 1),
     )

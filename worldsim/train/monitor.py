@@ -18,7 +18,7 @@ from worldsim.model.world_model import WorldModel
 from worldsim.record.contact_sheet import contact_sheet, save_png
 from worldsim.train.batch import ClipBatch, ClipConfig, sample_clips
 from worldsim.train.data import MAX_TRAINING_SEED, Episode, render_episode
-from worldsim.train.hints import DamageConfig, clip_hints, damage, remembered_keyframes
+from worldsim.train.hints import DamageConfig, bare_hints, damage, remembered_keyframes
 from worldsim.train.rollouts import dream_keyframes, frame_inputs, quantised
 from worldsim.train.teacher import anchor_from_world, recall_context
 
@@ -65,7 +65,7 @@ def _scores(model: WorldModel, batch: ClipBatch, sheet_path: Path) -> dict[str, 
 def _predict(
     model: WorldModel, batch: ClipBatch, remembered: Remembered, levels: tuple[float, ...]
 ) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W] dream and hint
-    hint, confidence = clip_hints(remembered, batch.poses, None, None, model.config.intrinsics)
+    hint, confidence = bare_hints(remembered, batch.poses, model.config.intrinsics)
     anchors = anchor_from_world(batch.poses)
     sigma = torch.ones_like(batch.poses[..., 0, 0])
     inputs = frame_inputs(batch, torch.randn_like(hint), sigma, hint, confidence, anchors)

@@ -14,7 +14,7 @@ from worldsim.model.sampler import add_noise
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.train.batch import ClipBatch
-from worldsim.train.hints import DamageConfig, clip_hints, damage, remembered_keyframes
+from worldsim.train.hints import DamageConfig, bare_hints, clip_hints, damage, remembered_keyframes
 from worldsim.train.losses import noise_levels, picture_loss, pose_loss
 from worldsim.train.rollouts import dream_clip, dream_keyframes, frame_inputs
 
@@ -94,7 +94,7 @@ def recall_context(model: WorldModel, batch: ClipBatch, anchors: Tensor) -> Cont
 def _draft(
     dreamer: WorldModel, batch: ClipBatch, remembered: Remembered, anchors: Tensor
 ) -> Tensor:  # [B, T, 4, H, W]
-    hint, confidence = clip_hints(remembered, batch.poses, None, None, dreamer.config.intrinsics)
+    hint, confidence = bare_hints(remembered, batch.poses, dreamer.config.intrinsics)
     sigma = torch.ones_like(batch.poses[..., 0, 0])
     inputs = frame_inputs(batch, hint, sigma, hint, confidence, anchors)
     with torch.no_grad():
@@ -118,7 +118,12 @@ def _noisy_inputs(
     previous_valid = _consecutive(batch.poses) & keep
     with torch.no_grad():
         hint, confidence = clip_hints(
-            remembered, batch.poses, previous, previous_valid, model.config.intrinsics
+            remembered,
+            batch.poses,
+            previous,
+            previous_valid,
+            draft is None,
+            model.config.intrinsics,
         )
     sigma = noise_levels((shape[0], shape[1]), device)
     use_draft = torch.rand(shape[0], 1, 1, 1, 1, device=device) < config.draft_input
