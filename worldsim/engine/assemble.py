@@ -93,15 +93,14 @@ def _row(world: DreamWorld, keys: list[Keyframe], count: int) -> tuple[NDArray[n
     shown: list[tuple[NDArray[np.uint8], NDArray[np.floating], Pose]]
     shown = [(k.rgb, k.depth, k.pose) for k in keys]
     shown += [(last.rgb, last.depth, last.pose)] * (pad + 1)
+    trust = [k.trust for k in keys] + [trust_of_last(world.is_real)] * (pad + 1)
     age = [world.frame + 1 - k.frame for k in keys] + [0] * (pad + 1)
     valid = [True] * len(keys) + [False] * pad + [True]
     return (
         np.stack([rgb for rgb, _, _ in shown]),
         np.stack([np.asarray(depth, dtype=np.float32) for _, depth, _ in shown]),
         pose_matrices([pose for _, _, pose in shown]),
-        np.array(
-            [k.trust for k in keys] + [trust_of_last(world.is_real)] * (pad + 1), dtype=np.float32
-        ),
+        np.array(trust, dtype=np.float32),
         np.array(age, dtype=np.float32),
         np.array(valid),
     )
