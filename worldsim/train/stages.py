@@ -107,7 +107,7 @@ class CodecStage:
             self.codec.scale.lerp_(latent.float().std(), 0.05)
         noisy = latent + CODEC_NOISE * self.codec.scale * torch.randn_like(latent)
         decoded = self.codec.decoder(noisy).float()
-        picture_error = picture_loss(decoded[None], picture[None])
+        picture_error = picture_loss(decoded[None], picture[None]).mean()
         size = latent.float().square().mean()
         return {"total": picture_error + LATENT_WEIGHT * size, "picture": picture_error.detach()}
 

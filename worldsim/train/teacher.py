@@ -15,7 +15,7 @@ from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.train.batch import ClipBatch
 from worldsim.train.hints import DamageConfig, bare_hints, clip_hints, damage, remembered_keyframes
-from worldsim.train.losses import noise_levels, picture_loss, pose_loss
+from worldsim.train.losses import noise_levels, picture_loss, pose_loss, relative_loss
 from worldsim.train.rollouts import dream_clip, dream_keyframes, frame_inputs
 
 RECALL_DROP = 0.2  # clips without recalled frames in the context
@@ -33,7 +33,7 @@ class TeacherConfig:
     own_share: float = 0.4  # steps that train on the model's own keyframes and drafts
     own_from: int = 400  # first step that may do so
     draft_input: float = 0.6  # clips whose noisy input comes from the draft, of those steps
-    pose_weight: float = 0.005
+    pose_weight: float = 0.1
     damage: DamageConfig = field(default_factory=DamageConfig)
 
 
@@ -55,7 +55,8 @@ def teacher_losses(
     inputs = _noisy_inputs(model, batch, remembered, anchors, draft, config)
     prediction = model(inputs, recall_context(model, batch, anchors))
     known = (inputs.confidence > 0).to(batch.pictures.dtype)
-    picture = picture_loss(prediction.clean, batch.pictures, known)
+    hint_loss = picture_loss(inputs.hint, batch.pictures, known)
+    picture = relative_loss(picture_loss(prediction.clean, batch.pictures, known), hint_loss)
     pose = _pose_loss(model, prediction, batch)
     total = picture + config.pose_weight * pose
     return {"total": total, "picture": picture.detach(), "pose": pose.detach()}
