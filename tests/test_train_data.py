@@ -1,0 +1,305 @@
+"""Training data: walks, clips whose actions and frames belong together, and their damage."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from dreams import begun, plane_clip, plane_episode
+from numpy.typing import NDArray
+
+from worldsim.actions import from_vector, to_vector
+from worldsim.camera import Intrinsics
+from worldsim.engine.hints import TRUST_DREAM
+from worldsim.envs.blocks.world import BlockWorld
+from worldsim.errors import ConfigError
+from worldsim.model.picture import decode_depth, encode_depth, from_picture
+from worldsim.model.presets import preset
+from worldsim.train.batch import FIRST_TARGET, ClipBatch, ClipConfig, sample_clips
+from worldsim.train.behaviour import behave
+from worldsim.train.data import (
+    MAX_TRAINING_SEED,
+    DataConfig,
+    Episode,
+    EpisodePool,
+    render_episode,
+    training_seeds,
+)
+from worldsim.train.hints import DamageConfig, bare_hints, clip_hints, damage, remembered_keyframes
+from worldsim.train.hints import scale_depth_code as scaled
+from worldsim.train.rollouts import quantised
+from worldsim.types import SKY_DEPTH_M, Action, Observation, Pose
+
+CAMERA = preset("tiny").intrinsics
+TICKS = 40
+
+
+def wander(seed: int = 0, ticks: int = TICKS) -> list[Action]:
+    return list(itertools.islice(behave(np.random.default_rng(seed)), ticks))
+
+
+def numbered_episode(length: int = TICKS + 1) -> Episode:
+    """Frame t shows nothing but t; its actions and moves are told apart by t, too."""
+    t = np.arange(length, dtype=np.float32)
+    poses = np.tile(np.eye(4, dtype=np.float32), (length, 1, 1))
+    poses[:, 0, 3] = t
+    turns = [to_vector(Action(yaw_deg=float(i), forward=i % 2 == 0)) for i in t[:-1]]
+    return Episode(
+        np.broadcast_to(t[:, None, None, None], (length, 48, 64, 3)).astype(np.uint8),
+        np.broadcast_to(1.0 + t[:, None, None], (length, 48, 64)).astype(np.float16),
+        poses,
+        t + 0.5,
+        np.stack(turns),
+        np.stack((t[:-1], 2 * t[:-1], 3 * t[:-1]), axis=1),
+    )
+
+
+def numbers(pictures: torch.Tensor) -> NDArray[np.int64]:  # of [..., 4, H, W]
+    rgb, depth = from_picture(pictures)
+    assert torch.allclose(depth[..., 0, 0], rgb[..., 0, 0, 0] + 1.0, rtol=1e-2)
+    return rgb[..., 0, 0, 0].numpy().astype(np.int64)
+
+
+def sample(config: ClipConfig, seed: int = 0) -> ClipBatch:
+    return sample_clips([numbered_episode()], config, np.random.default_rng(seed))
+
+
+# Behaviour
+
+
+def test_behaviour_is_repeatable_and_varied() -> None:
+    assert wander(3) == wander(3)
+    assert wander(3) != wander(4)
+    walks = [wander(seed, 200) for seed in range(12)]
+    for button in ("forward", "back", "left", "right", "jump", "sprint", "attack", "use"):
+        assert any(getattr(action, button) for walk in walks for action in walk), button
+
+
+def test_the_camera_of_a_walk_never_hits_the_limits_of_its_pitch() -> None:
+    for seed in range(8):
+        pitches = np.cumsum([action.pitch_deg for action in wander(seed, 300)])
+        assert pitches.min() >= -60.0 - 1e-6
+        assert pitches.max() <= 80.0 + 1e-6
+
+
+def test_training_seeds_stay_below_the_evaluation_seeds() -> None:
+    seeds = [list(itertools.islice(training_seeds(5, worker), 500)) for worker in range(2)]
+    assert all(0 <= seed < MAX_TRAINING_SEED for seed in itertools.chain(*seeds))
+    assert seeds[0] == list(itertools.islice(training_seeds(5, 0), 500))
+    assert len(set(seeds[0]) & set(seeds[1])) < 10
+
+
+# Episodes
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[BlockWorld]:
+    world = BlockWorld(CAMERA)
+    yield world
+    world.close()
+
+
+def test_an_episode_shows_what_the_world_showed_at_every_step(world: BlockWorld) -> None:
+    """Though it is drawn in batches, of which an edit of the blocks begins a new one."""
+    seed = next(s for s in itertools.count() if sum(a.attack or a.use for a in edits(s)) > 3)
+    episode = render_episode(world, seed, TICKS)
+    seen = world.reset(seed=seed)
+    for t, action in enumerate(edits(seed)):
+        assert alike(episode, t, seen), t
+        seen = world.step(action).observation
+    assert alike(episode, TICKS, seen)
+    assert len(episode) == TICKS + 1
+    assert len(episode.actions) == len(episode.moves) == TICKS
+
+
+def alike(episode: Episode, t: int, seen: Observation) -> bool:
+    """The same but for a trace of colour: a batch is drawn at one time of day, its last frame's."""
+    colour = np.abs(episode.rgb[t].astype(int) - seen.rgb).max(axis=-1)
+    depth_differs = ~np.isclose(episode.depth[t], seen.depth, rtol=2e-3)
+    return (colour > 1).mean() < 0.01 and depth_differs.mean() < 0.002
+
+
+def edits(seed: int) -> list[Action]:
+    return wander(seed, TICKS)
+
+
+def test_an_episode_is_repeated_by_its_seed(world: BlockWorld) -> None:
+    first, again = (render_episode(world, 11, 32) for _ in range(2))
+    for name in Episode.__slots__:
+        assert np.array_equal(getattr(first, name), getattr(again, name)), name
+
+
+def test_an_action_and_a_move_lead_from_each_pose_to_the_next(world: BlockWorld) -> None:
+    for episode in (render_episode(world, 3, TICKS), plane_episode(wander())):
+        for t, (action, move) in enumerate(zip(episode.actions, episode.moves, strict=True)):
+            before, after = episode.world_from_camera[t], episode.world_from_camera[t + 1]
+            yaw_deg = np.degrees(np.arctan2(before[0, 2], before[2, 2]))
+            turned = Pose(*before[:3, 3].tolist(), -yaw_deg).turned(from_vector(action).yaw_deg, 0)
+            assert np.allclose(turned.moved_along(*move).position(), after[:3, 3], atol=1e-3), t
+
+
+def test_impossible_data_configurations_are_refused() -> None:
+    for wrong in ({"ticks": 8}, {"first": 0}, {"first": 9, "pool": 8}):
+        with pytest.raises(ConfigError, match="first"):
+            DataConfig(**wrong)
+
+
+def test_a_pool_is_filled_by_a_worker_and_keeps_its_size() -> None:
+    pool = EpisodePool(DataConfig(ticks=32, pool=2, first=1), CAMERA, workers=1)
+    try:
+        for _ in range(3):
+            assert pool.refresh(wait=True)
+        assert pool.rendered == 3
+        assert len(pool.episodes) == 2
+        third, second = pool.episodes
+        assert not np.array_equal(third.rgb, second.rgb)
+        assert third.rgb.shape == (33, 48, 64, 3)
+        pool._workers[0].terminate()
+        with pytest.raises(RuntimeError, match="workers stopped"):
+            for _ in range(9):  # what was rendered before the end still comes
+                pool.refresh(wait=True)
+    finally:
+        pool.close()
+    assert not pool._workers[0].is_alive()
+
+
+# Clips: actions[t] of a clip led to its frame t
+
+
+@pytest.mark.parametrize("sink_share", [0.0, 1.0])
+def test_actions_moves_and_poses_of_a_clip_belong_to_its_frames(sink_share: float) -> None:
+    episode, batch = numbered_episode(), sample(ClipConfig(clips=16, sink_share=sink_share))
+    frames = numbers(batch.pictures)
+    assert np.array_equal(batch.poses[..., 0, 3], frames)
+    assert np.array_equal(batch.actions, episode.actions[frames - 1])
+    assert np.array_equal(batch.next_actions, episode.actions[frames])
+    assert np.array_equal(batch.moves, episode.moves[frames])
+    assert np.array_equal(batch.motion[..., :3], episode.moves[frames - 1])
+    next_pitch = np.radians(episode.pitch_deg[frames + 1])
+    assert np.allclose(batch.motion[..., 3], np.sin(next_pitch), atol=1e-6)
+    assert np.allclose(batch.motion[..., 4], np.cos(next_pitch), atol=1e-6)
+
+
+def test_clips_are_consecutive_but_for_a_sink() -> None:
+    plain = numbers(sample(ClipConfig(clips=32, sink_share=0.0)).pictures)
+    assert (np.diff(plain, axis=1) == 1).all()
+    assert plain[:, 0].min() >= FIRST_TARGET
+    sunk = numbers(sample(ClipConfig(clips=32, sink_share=1.0)).pictures)
+    assert (np.diff(sunk[:, 1:], axis=1) == 1).all()
+    assert (sunk[:, 0] < sunk[:, 1]).all()
+    assert (sunk[:, 0] >= 1).all()
+    assert (sunk[:, 1] - sunk[:, 0] > 1).any()
+
+
+def test_keyframes_are_old_distinct_and_newest_first() -> None:
+    for seed in range(6):
+        batch = sample(ClipConfig(clips=16), seed)
+        clips, keys = numbers(batch.pictures), numbers(batch.keyframes)
+        assert keys.shape == (16, 4)
+        assert (np.diff(keys, axis=1) < 0).all()
+        assert (keys[:, 0] < clips[:, 1]).all()
+        assert np.array_equal(batch.keyframe_poses[..., 0, 3], keys)
+        assert np.array_equal(batch.keyframe_age, clips[:, -1:] - keys)
+
+
+def test_sampling_is_repeatable() -> None:
+    first, again = (sample(ClipConfig(), seed=4) for _ in range(2))
+    for name in ClipBatch.__slots__:
+        assert torch.equal(getattr(first, name), getattr(again, name)), name
+
+
+def test_the_model_is_trained_on_what_the_engine_will_tell_it() -> None:
+    """The pose head's inputs at one frame, and the action of the next, from both sides."""
+    actions = [Action(forward=True, yaw_deg=3.0 * i, pitch_deg=-0.5) for i in range(FIRST_TARGET)]
+    actions += [Action(left=True, yaw_deg=20.0, pitch_deg=7.0), Action(back=True)]
+    frames = 2  # so that the only clip begins at FIRST_TARGET
+    episode = plane_episode(actions)
+    batch = sample_clips(
+        [episode], ClipConfig(clips=1, frames=frames, sink_share=0.0), np.random.default_rng(0)
+    )
+    engine, heard = begun(clip=plane_clip(actions[:FIRST_TARGET])), []
+    model = engine._dreamer.model
+    model.pose_head.register_forward_pre_hook(lambda _, inputs: heard.append(inputs))
+    model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs))
+    engine.step(actions[FIRST_TARGET])
+    (_, action, motion), (inputs, _) = heard[:2]
+    assert torch.equal(action[0], batch.next_actions[0, 0])
+    assert torch.allclose(motion[0], batch.motion[0, 0], atol=1e-5)
+    assert torch.equal(inputs.action[0, 0], batch.actions[0, 1])
+
+
+# Damage
+
+
+def clip_batch() -> ClipBatch:
+    return sample_clips(
+        [plane_episode(wander())],
+        ClipConfig(clips=2, frames=3, sink_share=0.0),
+        np.random.default_rng(0),
+    )
+
+
+def test_damage_leaves_its_inputs_as_they_are() -> None:
+    whole = remembered_keyframes(clip_batch())
+    before = {name: getattr(whole, name).clone() for name in whole.__slots__}
+    torch.manual_seed(0)
+    hurt = damage(whole, DamageConfig(drop_one=0.5, depth_scale=0.1, colour_shift=0.1))
+    assert not torch.equal(hurt.pictures, before["pictures"])
+    for name, tensor in before.items():
+        assert torch.equal(getattr(whole, name), tensor), name
+
+
+def test_damage_of_nothing_changes_nothing() -> None:
+    whole = remembered_keyframes(clip_batch())
+    none = DamageConfig(drop_all=0.0, drop_one=0.0, depth_scale=0.0, colour_shift=0.0)
+    same = damage(whole, none)
+    assert torch.allclose(same.pictures, whole.pictures, atol=1e-6)
+    assert torch.equal(same.valid, whole.valid)
+    assert not damage(whole, DamageConfig(drop_all=1.0)).valid.any()
+
+
+def test_scaling_the_code_scales_the_depth_and_leaves_the_sky() -> None:
+    depth = torch.tensor([0.5, 2.0, 4.0, 20.0])
+    assert torch.allclose(decode_depth(scaled(encode_depth(depth), torch.tensor(1.1))), 1.1 * depth)
+    sky = encode_depth(torch.tensor([SKY_DEPTH_M]))
+    assert torch.equal(scaled(sky, torch.tensor(0.9)), sky)
+    assert torch.equal(scaled(torch.tensor([1.0]), torch.tensor(1.1)), torch.tensor([1.0]))
+
+
+def test_rounding_to_8_bits_twice_is_rounding_once() -> None:
+    torch.manual_seed(0)
+    picture = 1.2 * torch.randn(1, 4, 20, 20)
+    once = quantised(picture)
+    assert torch.equal(quantised(once), once)
+    assert once.abs().max() <= 1.0
+    rgb, _ = from_picture(once)
+    assert torch.allclose(rgb.movedim(-1, 1) / 127.5 - 1.0, once[:, :3], atol=1e-6)
+
+
+def test_a_keyframe_of_the_same_pose_is_the_hint() -> None:
+    batch = clip_batch()
+    whole = remembered_keyframes(batch)
+    hint, confidence = bare_hints(whole, batch.keyframe_poses[:, :1], CAMERA)
+    known = confidence[:, 0] > 0
+    assert known.float().mean() > 0.9
+    error = (hint[:, 0, :3] - batch.keyframes[:, 0, :3]).abs() * known
+    assert error.mean() < 0.02
+
+
+def test_the_last_frame_is_trusted_least() -> None:
+    batch = clip_batch()
+    whole = remembered_keyframes(batch)
+    nothing = damage(whole, DamageConfig(drop_all=1.0))
+    valid = torch.tensor([[False, True, True], [False, False, False]])
+    previous = torch.cat((batch.pictures[:, :1], batch.pictures[:, :-1]), dim=1)
+    _, confidence = clip_hints(nothing, batch.poses, previous, valid, False, CAMERA)
+    assert not confidence[0, 0].any()
+    assert not confidence[1].any()
+    assert 0.0 < confidence[0, 1].max() < TRUST_DREAM
+
+
+def test_the_camera_of_tests_is_the_one_of_the_smallest_preset() -> None:
+    assert Intrinsics(width=64, height=48) == CAMERA
