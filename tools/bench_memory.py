@@ -31,7 +31,7 @@ EYE_M = 1.6
 class BenchConfig:
     """What is timed."""
 
-    keyframes: tuple[int, ...] = (1_000, 100_000)
+    keyframes: tuple[int, ...] = (1_000, 4_000, 100_000)
     queries: int = 200
     threads: int = 2
     seed: int = 0

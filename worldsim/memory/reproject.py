@@ -28,7 +28,8 @@ __all__ = ["Hint", "Sources", "reproject"]
 
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
 HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
-HOLE_NEIGHBOURS = (3, 3)  # of 8 that must be nearer, pass by pass
+HOLE_NEIGHBOURS = 5  # of 8 that must be nearer
+GAP_NEIGHBOURS = (3, 3)  # the same, pass by pass, where sources deny that there is a hole
 DOUBT_WEIGHT = 0.2  # of a colour tap beside a silhouette
 CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its cache
 
@@ -90,10 +91,7 @@ def _reproject(
     planes = fit_planes(sources.depth)
     surfels = surfels_in_view(planes, target_from_source, rays_3P, sources.valid, intrinsics)
     clear = _drawn(surfels, positive(FRINGE - planes.doubt.flatten(1)))
-    nearest = splat(clear, height=height, width=width)
-    for neighbours in HOLE_NEIGHBOURS:
-        nearest = close_holes(nearest, neighbours)
-    nearest = nearest.flatten(1)
+    nearest = close_holes(splat(clear, height=height, width=width), HOLE_NEIGHBOURS).flatten(1)
     first = judge(nearest, rotated, translation, planes, sources, intrinsics)
     again = compact(first.confidence <= 0)
     behind = _second_layer(surfels, planes, nearest, again, intrinsics)
@@ -110,7 +108,11 @@ def _second_layer(
     again: Tensor,  # [B, M] the pixels where it did not stand
     intrinsics: Intrinsics,
 ) -> Tensor:  # [B, M] inverse depth
-    """What lies behind a first layer that failed; a gap is offered the fringes that it lacked."""
+    """What lies behind a first layer that failed.
+
+    A gap is offered the fringes that it lacked, else the surface around it: where no source sees
+    the sky through it, it was only seen too coarsely.
+    """
     height, width = intrinsics.height, intrinsics.width
     failed = torch.zeros_like(nearest).scatter_(1, again, 1.0)
     reach = around(torch.maximum, F.pad(failed.view(-1, height, width), (1, 1, 1, 1)))
@@ -125,7 +127,12 @@ def _second_layer(
         width=width,
         ceiling=ceiling.view(-1, height, width),
     )
-    return layer.flatten(1).gather(1, again)
+    closed = nearest.view(-1, height, width)
+    for neighbours in GAP_NEIGHBOURS:
+        closed = close_holes(closed, neighbours)
+    layer = layer.flatten(1)
+    layer = torch.where(layer > 0, layer, closed.flatten(1) * (nearest <= 0))
+    return layer.gather(1, again)
 
 
 def compact(
