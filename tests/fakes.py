@@ -6,15 +6,19 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.errors import ConfigError
+from worldsim.model.world_model import WorldModel
 from worldsim.play.window import Event, Quit, View
+from worldsim.train.data import Episode
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose, StepResult
 
 
@@ -340,3 +344,48 @@ class FakeWindow:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class FakePool:
+    """One episode again and again, in place of those that worker processes render."""
+
+    def __init__(self, episode: Episode) -> None:
+        self.episode = episode
+        self.episodes: list[Episode] = []
+        self.rendered = 0
+        self.closed = 0
+
+    def refresh(self, *, wait: bool = False) -> bool:
+        self.episodes.append(self.episode)
+        self.rendered += 1
+        return True
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeStage:
+    """A loss that is as quick as it is senseless; each step takes a second of a fake clock."""
+
+    name = "fake"
+
+    def __init__(self, clock: FakeClock, model: WorldModel) -> None:
+        self.model = model
+        self.clock = clock
+        self.stops_at: int | None = None
+        self.steps: list[int] = []
+        self.evaluated: list[int] = []
+
+    def losses(
+        self, average: WorldModel, episodes: list[Episode], step: int, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        if step == self.stops_at:
+            raise KeyboardInterrupt
+        self.steps.append(step)
+        self.clock.spend(1.0)
+        total = torch.stack([(p - 0.5).square().mean() for p in self.model.parameters()]).sum()
+        return {"total": total, "part": total.detach() / 2}
+
+    def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
+        self.evaluated.append(step)
+        return {"psnr": 20.0}

@@ -1,0 +1,385 @@
+"""The training loop: its limits, its state on disk, and its processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from dreams import plane_episode, random_model
+from fakes import FakeClock, FakePool, FakeStage
+from rich.console import Console
+from torch import nn
+
+from worldsim.errors import BackendError, CheckpointError, ConfigError
+from worldsim.model.checkpoint import load_checkpoint, save_checkpoint
+from worldsim.model.presets import ModelConfig, preset
+from worldsim.model.world_model import WorldModel
+from worldsim.tools import training_cli
+from worldsim.train import monitor
+from worldsim.train.data import DataConfig, Episode
+from worldsim.train.ema import Ema
+from worldsim.train.optim import make_optimizers
+from worldsim.train.runtime import Runtime
+from worldsim.train.stages import CodecStage, ModelRunConfig, TeacherStage
+from worldsim.train.store import STATE_NAME, Progress, load_state, save_state
+from worldsim.train.trainer import (
+    SAVING_S,
+    RunConfig,
+    Trainer,
+    initial_model,
+    learning_rate_factor,
+)
+from worldsim.types import Action
+
+WALK = [Action(forward=True, yaw_deg=3.0)] * 31
+LATENT = replace(
+    preset("tiny"), codec="autoencoder", latent_channels=6, downscale=8, stages=(), stage_blocks=()
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    trainer: Trainer
+    stage: FakeStage
+    pool: FakePool
+    clock: FakeClock
+
+
+def make_run(
+    out: Path, *, seconds: float, model: WorldModel | None = None, **options: float
+) -> Run:
+    config = RunConfig(
+        out=out,
+        preset="tiny",
+        minutes=(seconds + SAVING_S) / 60,
+        data=DataConfig(first=2, pool=8),
+        **options,  # type: ignore[arg-type]
+    )
+    clock, pool = FakeClock(), FakePool(plane_episode(WALK))
+    stage = FakeStage(clock, model or random_model())
+    runtime = Runtime(torch.device("cpu"), 0, 1, config.minutes * 60, clock, clock.now())
+    trainer = Trainer(config, stage, runtime, Console(quiet=True), lambda *_: pool)
+    return Run(trainer, stage, pool, clock)
+
+
+def log_of(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def same_weights(a: nn.Module, b: nn.Module) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+# The loop
+
+
+def test_a_run_stops_when_its_time_is_up_and_leaves_a_checkpoint(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seconds=5)
+    run.trainer.run()
+    assert run.stage.steps == [0, 1, 2, 3, 4, 5]  # the last one began in time
+    assert run.pool.closed == 1
+    loaded = load_checkpoint(tmp_path / "checkpoint")
+    assert loaded.training["stage"] == "fake"
+    assert loaded.training["steps"] == 6
+    averaged = run.trainer.ema.model.state_dict()
+    for name, tensor in loaded.model.state_dict().items():
+        assert torch.equal(tensor, averaged[name].bfloat16().float())
+
+
+def test_time_that_goes_into_rendering_counts(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seconds=5)
+    refresh = run.pool.refresh
+
+    def slow_refresh(*, wait: bool = False) -> bool:
+        run.clock.spend(2.0)
+        return refresh(wait=wait)
+
+    run.pool.refresh = slow_refresh  # type: ignore[method-assign]
+    run.trainer.run()
+    assert len(run.stage.steps) <= 2
+
+
+def test_a_run_continues_where_it_stopped(tmp_path: Path) -> None:
+    first = make_run(tmp_path, seconds=3)
+    first.trainer.run()
+    second = make_run(tmp_path, seconds=3, model=random_model(seed=5))
+    assert same_weights(second.stage.model, first.stage.model)
+    assert same_weights(second.trainer.ema.model, first.trainer.ema.model)
+    assert second.trainer.ema.updates == first.trainer.ema.updates
+    second.trainer.run()
+    assert first.stage.steps + second.stage.steps == list(range(8))
+    assert second.trainer.progress.seconds == pytest.approx(8.0)
+
+
+def test_a_resumed_run_sees_other_noise_and_worlds(tmp_path: Path) -> None:
+    first = make_run(tmp_path, seconds=3)
+    drawn = torch.rand(1), first.trainer.rng.random()
+    first.trainer.run()
+    second = make_run(tmp_path, seconds=3)
+    assert torch.rand(1) != drawn[0]
+    assert second.trainer.rng.random() != drawn[1]
+
+
+def test_an_interrupted_run_saves_what_it_has(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seconds=100)
+    run.stage.stops_at = 3
+    with pytest.raises(KeyboardInterrupt):
+        run.trainer.run()
+    assert run.pool.closed == 1
+    resumed = make_run(tmp_path, seconds=2)
+    assert resumed.trainer.progress.step == 3
+    assert same_weights(resumed.stage.model, run.stage.model)
+    assert load_checkpoint(tmp_path / "checkpoint").training["steps"] == 3
+
+
+def test_the_pool_is_filled_first_and_refreshed_at_its_pace(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seconds=9, episodes_per_step=0.5)
+    run.trainer.run()
+    assert len(run.stage.steps) == 10
+    assert run.pool.rendered == 2 + 5
+
+
+def test_a_run_evaluates_at_its_pace_and_saves_before(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seconds=10, evaluate_minutes=4 / 60)
+    run.trainer.run()
+    assert run.stage.evaluated == [5, 10]
+    assert [line["psnr"] for line in log_of(tmp_path) if "psnr" in line] == [20.0, 20.0]
+
+
+def test_losses_are_logged_with_step_and_time(tmp_path: Path) -> None:
+    run = make_run(tmp_path, seconds=25)
+    run.trainer.run()
+    lines = log_of(tmp_path)
+    assert len(lines) >= 2
+    assert all(line["part"] == pytest.approx(line["total"] / 2) for line in lines)
+    assert lines[-1]["total"] < lines[0]["total"]
+    assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
+
+
+def test_the_learning_rate_warms_up_and_falls_over_all_resumed_runs() -> None:
+    config = RunConfig(minutes=1, schedule_minutes=10, warmup_steps=10)
+    factors = [
+        learning_rate_factor(config, Progress(step, seconds))
+        for step, seconds in ((0, 0.0), (9, 0.0), (50, 300.0), (99, 600.0), (200, 9e9))
+    ]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[1] == pytest.approx(1.0)
+    assert 0.4 < factors[2] < 0.7
+    assert factors[3] == factors[4] < 0.1
+
+
+@pytest.mark.parametrize("wrong", ["minutes", "evaluate_minutes", "learning_rate"])
+def test_an_impossible_run_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigError, match=wrong):
+        RunConfig(**{wrong: 0.0})  # type: ignore[arg-type]
+
+
+# Where a run starts
+
+
+def test_first_weights_follow_from_the_seed() -> None:
+    config = RunConfig(preset="tiny")
+    first, same = initial_model(config), initial_model(config)
+    assert same_weights(first, same)
+    assert not same_weights(first, initial_model(replace(config, seed=1)))
+
+
+def test_a_run_can_start_from_a_checkpoint_of_its_preset(tmp_path: Path) -> None:
+    save_checkpoint(random_model(), tmp_path, {})
+    config = RunConfig(preset="tiny", init_from=str(tmp_path))
+    assert same_weights(initial_model(config), load_checkpoint(tmp_path).model)
+    with pytest.raises(ConfigError, match="small"):
+        initial_model(replace(config, preset="small"))
+
+
+# State on disk
+
+
+def make_state(config: ModelConfig, seed: int) -> tuple[WorldModel, Ema[WorldModel], list]:  # type: ignore[type-arg]
+    model = random_model(config, seed=seed)
+    return model, Ema(model, 0.9), make_optimizers(model, 1e-3, 0.0)
+
+
+def test_a_folder_without_a_state_begins_anew(tmp_path: Path) -> None:
+    assert load_state(tmp_path, *make_state(preset("tiny"), 0)) is None
+
+
+def test_a_state_of_another_preset_is_refused(tmp_path: Path) -> None:
+    save_state(tmp_path, *make_state(preset("tiny"), 0), Progress(3, 4.0))
+    with pytest.raises(CheckpointError, match="same preset"):
+        load_state(tmp_path, *make_state(LATENT, 0))
+
+
+@pytest.mark.parametrize("data", [b"", b"no state", b"PK\x03\x04" + bytes(60)])
+def test_a_damaged_state_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / STATE_NAME).write_bytes(data)
+    with pytest.raises(CheckpointError, match="--out"):
+        load_state(tmp_path, *make_state(preset("tiny"), 0))
+
+
+def test_a_truncated_state_is_refused(tmp_path: Path) -> None:
+    save_state(tmp_path, *make_state(preset("tiny"), 0), Progress(3, 4.0))
+    whole = (tmp_path / STATE_NAME).read_bytes()
+    (tmp_path / STATE_NAME).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="--out"):
+        load_state(tmp_path, *make_state(preset("tiny"), 0))
+
+
+def test_a_leftover_of_a_killed_save_does_not_matter(tmp_path: Path) -> None:
+    model, ema, optimizers = make_state(preset("tiny"), 0)
+    (tmp_path / f".{STATE_NAME}.part").write_bytes(b"half of it")
+    save_state(tmp_path, model, ema, optimizers, Progress(3, 4.0))
+    other, other_ema, other_optimizers = make_state(preset("tiny"), 1)
+    progress = load_state(tmp_path, other, other_ema, other_optimizers)
+    assert progress == Progress(3, 4.0)
+    assert same_weights(model, other)
+    assert [path.name for path in tmp_path.iterdir()] == [STATE_NAME]
+
+
+# Stages
+
+
+def episodes() -> list[Episode]:
+    return [plane_episode(WALK)]
+
+
+def test_the_model_stage_trains_the_model_and_not_its_codec() -> None:
+    config = ModelRunConfig(preset="tiny")
+    stage = TeacherStage(random_model(), config)
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    losses = stage.losses(stage.model, episodes(), 0, rng)
+    losses["total"].backward()
+    assert torch.isfinite(losses["total"])
+    assert not any(p.requires_grad for p in stage.model.codec.parameters())
+
+
+def test_the_codec_stage_trains_the_codec_and_finds_its_scale(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    stage = CodecStage(random_model(LATENT))
+    before = stage.codec.scale.item()
+    losses = stage.losses(stage.model, episodes(), 0, np.random.default_rng(0))
+    losses["total"].backward()
+    assert all(p.grad is not None for p in stage.codec.parameters())
+    assert stage.codec.scale.item() != before
+    with torch.no_grad():
+        assert stage.evaluate(stage.model, 12, tmp_path / "sheets")["psnr"] > 0.0
+    assert (tmp_path / "sheets" / "000012.png").is_file()
+
+
+def test_the_codec_stage_refuses_a_preset_on_pixels() -> None:
+    with pytest.raises(ConfigError, match="base"):
+        CodecStage(random_model())
+
+
+def test_an_evaluation_leaves_scores_a_sheet_and_the_random_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "EPISODES", 1)
+    monkeypatch.setattr(monitor, "render_episode", lambda *_: plane_episode(WALK))
+    watch = monitor.Monitor(preset("tiny").intrinsics, "auto")
+    torch.manual_seed(4)
+    expected = torch.rand(1)
+    torch.manual_seed(4)
+    scores = watch.evaluate(random_model(), 7, tmp_path)
+    assert torch.rand(1) == expected
+    assert scores == watch.evaluate(random_model(), 8, tmp_path)
+    assert scores["hint"] > 15.0
+    assert all(np.isfinite(score) for score in scores.values())
+    assert {path.name for path in tmp_path.iterdir()} == {"000007.png", "000008.png"}
+
+
+# Commands
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(None, 0), (ConfigError("a", "b", "c"), 2), (KeyboardInterrupt(), 130)],
+)
+def test_a_command_says_how_it_ended(
+    error: BaseException | None, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(config: RunConfig, console: Console) -> None:
+        assert config.out == tmp_path
+        assert config.minutes == 2.0
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), "--minutes", "2"])
+    assert training_cli.run(RunConfig, train) == code
+
+
+# Processes
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(BackendError, match="tpu"):
+        Runtime.start("tpu", 1.0)
+
+
+def test_a_runtime_measures_its_time_by_its_clock() -> None:
+    clock = FakeClock()
+    runtime = Runtime(torch.device("cpu"), 0, 1, 10.0, clock, clock.now())
+    clock.spend(9.0)
+    assert not runtime.time_is_up()
+    assert runtime.time_is_up(reserve_s=2.0)
+    clock.spend(2.0)
+    assert runtime.elapsed_s() == 11.0
+    assert runtime.time_is_up()
+
+
+SECOND_PROCESS = """
+import torch
+from worldsim.train.runtime import Runtime
+runtime = Runtime.start("cpu", 1e9)
+model = torch.nn.Linear(2, 1)
+for parameter in model.parameters():
+    parameter.grad = torch.full_like(parameter, 3.0)
+runtime.average_gradients(model)
+assert all((p.grad == 2.0).all() for p in model.parameters())
+assert runtime.time_is_up()
+runtime.close()
+"""
+
+
+def test_two_processes_average_their_gradients_and_stop_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, "-c", SECOND_PROCESS]
+    second = subprocess.Popen(command, env={**os.environ, **shared, "RANK": "1"})
+    for name, value in {**shared, "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    runtime = Runtime.start("cpu", 0.0)
+    try:
+        assert runtime.leads
+        model = nn.Linear(2, 1)
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, 1.0)
+        runtime.average_gradients(model)
+        assert all((p.grad == 2.0).all() for p in model.parameters() if p.grad is not None)
+        assert runtime.time_is_up()  # for this process alone it is; the other one has ages left
+        assert second.wait(timeout=120) == 0
+    finally:
+        runtime.close()
+        second.kill()
+        second.wait()
+
+
+def test_alone_gradients_stay_as_they_are() -> None:
+    model, clock = nn.Linear(2, 1), FakeClock()
+    model.weight.grad = torch.ones(1, 2)
+    Runtime(torch.device("cpu"), 0, 1, 1.0, clock, 0.0).average_gradients(model)
+    assert torch.equal(model.weight.grad, torch.ones(1, 2))
