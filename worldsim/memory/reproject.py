@@ -29,7 +29,6 @@ __all__ = ["Hint", "Sources", "reproject"]
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
 HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
 HOLE_NEIGHBOURS = 5  # of 8 that must be nearer
-GAP_NEIGHBOURS = (3, 3)  # the same, pass by pass, where sources deny that there is a hole
 DOUBT_WEIGHT = 0.2  # of a colour tap beside a silhouette
 CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its cache
 
@@ -91,7 +90,7 @@ def _reproject(
     planes = fit_planes(sources.depth)
     surfels = surfels_in_view(planes, target_from_source, rays_3P, sources.valid, intrinsics)
     clear = _drawn(surfels, positive(FRINGE - planes.doubt.flatten(1)))
-    nearest = close_holes(splat(clear, height=height, width=width), HOLE_NEIGHBOURS).flatten(1)
+    nearest = close_holes(splat(clear, height=height, width=width)).flatten(1)
     first = judge(nearest, rotated, translation, planes, sources, intrinsics)
     again = compact(first.confidence <= 0)
     behind = _second_layer(surfels, planes, nearest, again, intrinsics)
@@ -127,12 +126,9 @@ def _second_layer(
         width=width,
         ceiling=ceiling.view(-1, height, width),
     )
-    closed = nearest.view(-1, height, width)
-    for neighbours in GAP_NEIGHBOURS:
-        closed = close_holes(closed, neighbours)
     layer = layer.flatten(1)
-    layer = torch.where(layer > 0, layer, closed.flatten(1) * (nearest <= 0))
-    return layer.gather(1, again)
+    beside = _farthest_around(nearest.view(-1, height, width)).flatten(1)
+    return torch.where((layer > 0) | (nearest > 0), layer, beside).gather(1, again)
 
 
 def compact(
@@ -168,18 +164,21 @@ def _drawn(surfels: Surfels, mask: Tensor) -> Surfels:  # mask [B, P] 1 or 0
     return replace(surfels, radius=(surfels.radius + 1) * mask - 1)
 
 
+def _farthest_around(
+    w: Tensor,  # [B, H, W] inverse depth
+) -> Tensor:  # [B, H, W] smallest of the 3x3 pixels around that is not 0, else 0
+    smallest = around(torch.minimum, w + FAR * (1 - positive(w)))
+    return smallest * positive(0.5 * FAR - smallest)
+
+
 def close_holes(
     w: Tensor,  # [B, H, W] inverse depth
-    neighbours: int,
 ) -> Tensor:  # [B, H, W]
-    """Gives a pixel that so many of 8 neighbours are nearer than the farthest of their depths.
-
-    Closing too much does no harm: the sources are asked about every point.
-    """
+    """Gives a pixel that most neighbours are nearer than the farthest of their depths."""
     around_w = F.unfold(F.pad(w[:, None], (1, 1, 1, 1), mode="replicate"), 3)  # [B, 9, P]
     centre = w.flatten(1)
     nearer = positive(around_w - HOLE_STEP * centre[:, None])
-    is_hole = positive(nearer.sum(1) - (neighbours - 0.5))
+    is_hole = positive(nearer.sum(1) - (HOLE_NEIGHBOURS - 0.5))
     farthest = (around_w + FAR * (1 - nearer)).amin(1)
     return (centre + is_hole * (farthest - centre)).view_as(w)
 
