@@ -150,7 +150,7 @@ def test_the_autoencoder_learns_a_frame() -> None:
     optimizer = torch.optim.Adam(codec.parameters(), lr=2e-3)
     losses = []
     for _ in range(12):
-        loss = picture_loss(codec.decode(codec.encode(pictures))[None], pictures[None])
+        loss = picture_loss(codec.decode(codec.encode(pictures))[None], pictures[None]).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -16,7 +16,7 @@ from worldsim.model.world_model import WorldModel
 from worldsim.train.batch import ClipBatch, ClipConfig, sample_clips
 from worldsim.train.ema import Ema
 from worldsim.train.hints import remembered_keyframes
-from worldsim.train.losses import noise_levels, picture_loss, pose_loss
+from worldsim.train.losses import noise_levels, picture_loss, pose_loss, relative_loss
 from worldsim.train.optim import Muon, make_optimizers, orthogonalised, scale_learning_rates
 from worldsim.train.rollouts import dream_keyframes
 from worldsim.train.teacher import (
@@ -145,22 +145,30 @@ def test_noise_is_mostly_pure_and_otherwise_between_zero_and_one() -> None:
 
 def test_the_picture_loss_of_the_truth_is_nothing() -> None:
     truth = torch.rand(1, 2, 4, 6, 8)
-    assert picture_loss(truth, truth).item() == 0.0
-    assert picture_loss(truth + 0.1, truth) < picture_loss(truth + 0.2, truth)
+    assert picture_loss(truth, truth).tolist() == [[0.0, 0.0]]
+    assert (picture_loss(truth + 0.1, truth) < picture_loss(truth + 0.2, truth)).all()
 
 
 def test_a_ragged_error_costs_more_than_a_smooth_one() -> None:
     truth = torch.zeros(1, 1, 4, 8, 8)
     ragged = torch.where(torch.arange(8) % 2 == 0, 0.1, -0.1).expand_as(truth)
-    assert picture_loss(ragged, truth) > picture_loss(truth + 0.1, truth)
+    assert (picture_loss(ragged, truth) > picture_loss(truth + 0.1, truth)).all()
 
 
 def test_unknown_pixels_weigh_less_but_something() -> None:
     truth = torch.zeros(1, 1, 4, 8, 8)
     known = torch.zeros(1, 1, 1, 8, 8)
     unseen, seen = (picture_loss(truth + 0.1, truth, k) for k in (known, known + 1.0))
-    assert 0.0 < unseen < 0.5 * seen
-    assert torch.isclose(seen, picture_loss(truth + 0.1, truth))
+    assert 0.0 < unseen.item() < 0.5 * seen.item()
+    assert torch.allclose(seen, picture_loss(truth + 0.1, truth))
+
+
+def test_a_frame_counts_by_its_ratio_to_the_bare_hint() -> None:
+    good, bad = torch.tensor([[0.1, 10.0]]), torch.tensor([[0.2, 20.0]])
+    assert relative_loss(good, bad).item() == pytest.approx(0.5, abs=0.05)
+    assert relative_loss(bad, bad).item() == pytest.approx(1.0, abs=0.05)
+    perfect = torch.zeros(1, 2)
+    assert torch.isfinite(relative_loss(good, perfect))
 
 
 def test_the_pose_loss_of_the_truth_is_nothing() -> None:
