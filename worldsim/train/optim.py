@@ -93,10 +93,13 @@ def make_optimizers(
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     hidden = [p for name, p in named if is_hidden(name, p)]
     edges = [p for name, p in named if not is_hidden(name, p)]
-    return [
-        Muon(hidden, lr=MUON_RATIO * learning_rate, weight_decay=weight_decay),
-        torch.optim.AdamW(edges, lr=learning_rate, betas=ADAM_BETAS, weight_decay=0.0),
-    ]
+    optimizers: list[torch.optim.Optimizer] = []
+    if hidden:
+        rate = MUON_RATIO * learning_rate
+        optimizers.append(Muon(hidden, lr=rate, weight_decay=weight_decay))
+    if edges:
+        optimizers.append(torch.optim.AdamW(edges, learning_rate, ADAM_BETAS, weight_decay=0.0))
+    return optimizers
 
 
 def is_hidden(name: str, p: nn.Parameter) -> bool:

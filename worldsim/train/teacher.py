@@ -22,7 +22,7 @@ RECALL_DROP = 0.2  # clips without recalled frames in the context
 RECALL_NOISE = 0.1
 REANCHOR = 0.25  # clips whose anchor moves on in the middle
 ANCHOR_REACH_M = 6.0
-MOTION_NOISE_SHARE = 0.6  # a dream's own motion is never exact: the head learns to correct it
+MOTION_NOISE_SHARE = 0.6
 MOTION_NOISE_M = 0.03
 
 
@@ -139,13 +139,19 @@ def _consecutive(poses: Tensor) -> Tensor:  # [B, T] bool
     return torch.cat((torch.zeros_like(gap[:, :1]), gap), dim=1)
 
 
-def _pose_loss(model: WorldModel, prediction: Prediction, batch: ClipBatch) -> Tensor:
-    motion = rearrange(batch.motion, "b t m -> (b t) m").clone()
+def noisy_motion(
+    motion: Tensor,  # [N, 5]
+) -> Tensor:  # [N, 5]
+    """The last displacement with an error, for some samples: a dream's own is never exact."""
     shaken = torch.rand(len(motion), 1, device=motion.device) < MOTION_NOISE_SHARE
-    motion[:, :3] += torch.randn_like(motion[:, :3]) * MOTION_NOISE_M * shaken
+    noise = torch.randn(len(motion), 3, device=motion.device) * MOTION_NOISE_M * shaken
+    return torch.cat((motion[:, :3] + noise, motion[:, 3:]), dim=1)
+
+
+def _pose_loss(model: WorldModel, prediction: Prediction, batch: ClipBatch) -> Tensor:
     moves = model.pose_head(
         rearrange(prediction.tokens, "b t s d -> (b t) s d"),
         rearrange(batch.next_actions, "b t a -> (b t) a"),
-        motion,
+        noisy_motion(rearrange(batch.motion, "b t m -> (b t) m")),
     )
     return pose_loss(moves, rearrange(batch.moves, "b t m -> (b t) m"))
