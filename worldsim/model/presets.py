@@ -32,7 +32,7 @@ class ModelConfig:
     context: int = 3  # cached frames: one sink and the most recent ones
     recalled: int = 2  # recalled frames attended to
     sources: int = 5  # keyframes and last frame that the hint is made from
-    sample_levels: tuple[float, ...] = (1.0, 0.4)
+    sample_levels: tuple[float, ...] = (1.0,)
     action_size: int = VECTOR_SIZE
 
     def __post_init__(self) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing as mp
 import os
 import queue
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from multiprocessing.queues import Queue
 
 import numpy as np
@@ -21,6 +21,7 @@ from worldsim.errors import ConfigError
 from worldsim.train.behaviour import behave
 from worldsim.types import Action, Pose
 
+HOVER_M = (-1.0, 0.8)  # below, the eye would be in the ground
 MAX_TRAINING_SEED = 1_000_000  # suites use 5,000,000 and up
 
 
@@ -34,6 +35,7 @@ class Episode:
     pitch_deg: NDArray[np.float32]  # [T+1]
     actions: NDArray[np.float32]  # [T, VECTOR_SIZE]
     moves: NDArray[np.float32]  # [T, 3] metres right, up, forward of the yaw after the action
+    height_error_m: float = 0.0  # how much too high the camera is, throughout
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -47,6 +49,8 @@ class DataConfig:
     pool: int = 320  # episodes kept in memory
     first: int = 48  # episodes to wait for before training starts
     renderer: str = "auto"
+    height_error_m: float = 0.0
+    """Standard deviation of a camera too high or too low, as a dream's may come to be."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -58,16 +62,22 @@ class DataConfig:
             )
 
 
-def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
-    """Walk `ticks` ticks from a seed; physics runs first, frames are rendered in batches."""
+def render_episode(
+    world: BlockWorld, seed: int, ticks: int, height_error_m: float = 0.0
+) -> Episode:
+    """Walk `ticks` ticks from a seed; physics runs first, frames are rendered in batches.
+
+    With `height_error_m`, the camera of half of the episodes hovers at a wrong height.
+    """
     rng = np.random.default_rng(seed)
+    wrong = _height_error(seed, height_error_m)
     poses, actions, rgb, depth = [], [], [], []
     pending: list[Pose] = []
     stream = behave(rng)
     world.prepare(seed=seed)
     for tick in range(ticks + 1):
-        pending.append(world.pose)
-        poses.append(world.pose)
+        poses.append(world.pose.moved(0.0, wrong, 0.0))
+        pending.append(poses[-1])
         action = next(stream) if tick < ticks else Action()
         last = tick == ticks
         if last or action.attack or action.use:  # the blocks may change: draw what they were
@@ -78,17 +88,22 @@ def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
         if not last:
             actions.append(action)
             world.advance(action)
+    moves = np.array([b.displacement_from(a) for a, b in pairwise(poses)], np.float32)
     return Episode(
         np.concatenate(rgb),
         np.concatenate(depth),
         pose_matrices(poses),
         np.array([p.pitch_deg for p in poses], dtype=np.float32),
         np.stack([to_vector(a) for a in actions]),
-        np.array(
-            [after.displacement_from(before) for before, after in itertools.pairwise(poses)],
-            np.float32,
-        ),
+        moves,
+        wrong,
     )
+
+
+def _height_error(seed: int, deviation_m: float) -> float:
+    rng = np.random.default_rng((seed, 1))
+    error_m = float(np.clip(rng.normal(0.0, deviation_m), *HOVER_M))
+    return error_m if rng.random() < 0.5 else 0.0
 
 
 def training_seeds(seed: int, worker: int) -> Iterator[int]:
@@ -159,7 +174,7 @@ def _render_forever(
     parent = os.getppid()
     world = BlockWorld(intrinsics, renderer=config.renderer)
     for seed in training_seeds(config.seed, index):
-        episode = render_episode(world, seed, config.ticks)
+        episode = render_episode(world, seed, config.ticks, config.height_error_m)
         while os.getppid() == parent:  # an orphan stops
             try:
                 out.put(episode, timeout=5.0)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from worldsim.model.world_model import WorldModel
 from worldsim.train.batch import ClipBatch, ClipConfig, sample_clips
-from worldsim.train.data import Episode
+from worldsim.train.data import DataConfig, Episode
 from worldsim.train.hints import DamageConfig, clip_hints, damage, remembered_keyframes
 from worldsim.train.losses import pose_loss
 from worldsim.train.rollouts import frame_inputs
@@ -40,6 +40,7 @@ class HeadsRunConfig(RunConfig):
     out: Path = Path("runs/heads")
     warmup_steps: int = 100
     clips: ClipConfig = field(default_factory=ClipConfig)
+    data: DataConfig = field(default_factory=lambda: DataConfig(height_error_m=0.35))
     damage: DamageConfig = field(default_factory=DamageConfig)
 
 

@@ -45,7 +45,7 @@ class RunConfig:
     schedule_minutes: float | None = None
     """Length of the whole learning-rate schedule, over all resumed runs; `minutes` by default."""
     init_from: str | None = None
-    """Checkpoint whose weights a new run starts from."""
+    """Checkpoint that a new run starts from; the model is then of its size."""
     device: str = "auto"
     """auto, cpu or cuda."""
     learning_rate: float = 7e-4
@@ -245,16 +245,9 @@ def learning_rate_factor(config: RunConfig, progress: Progress) -> float:
 
 
 def initial_model(config: RunConfig) -> WorldModel:
-    """A checkpoint's weights, or random ones, which are the same in every process of a run."""
-    if config.init_from is None:
-        torch.manual_seed(config.seed)
+    """A new model of the preset, or the one that the run starts from, whatever its preset."""
+    if config.init_from is not None:
+        model = load_checkpoint(config.init_from).model
+    else:
         model = WorldModel(preset(config.preset))
-        return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = load_checkpoint(config.init_from).model
-    if model.config != preset(config.preset):
-        raise ConfigError(
-            f"the checkpoint {config.init_from!r} to have the preset {config.preset!r}",
-            "another model configuration",
-            "Choose the preset of the checkpoint, or start without --init-from.",
-        )
-    return model
+    return model.to(memory_format=torch.channels_last)
