@@ -89,15 +89,16 @@ def all_same(ours: list[Observation], theirs: list[Observation]) -> bool:
 
 def random_inputs(config: ModelConfig, *, batch: int = 2, frames: int = FRAMES) -> FrameInputs:
     g = torch.Generator().manual_seed(7)
-    picture = (batch, frames, config.latent_channels, *config.latent_hw)
+    latent = (batch, frames, config.latent_channels, *config.latent_hw)
+    picture = (batch, frames, 4, config.height, config.width)
     poses = [Pose(0.2 * t, 1.6, -0.1 * t, 5.0 * t, 3.0) for t in range(frames)]
     return FrameInputs(
-        noisy=torch.randn(picture, generator=g),
+        noisy=torch.randn(latent, generator=g),
         sigma=torch.rand(batch, frames, generator=g),
         action=torch.randn(batch, frames, config.action_size, generator=g),
         anchor_from_camera=torch.from_numpy(pose_matrices(poses)).expand(batch, -1, -1, -1),
         hint=torch.rand(picture, generator=g) * 2 - 1,
-        confidence=torch.rand(batch, frames, 1, *config.latent_hw, generator=g),
+        confidence=torch.rand(batch, frames, 1, config.height, config.width, generator=g),
         time=torch.arange(float(frames))[None],
     )
 

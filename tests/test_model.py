@@ -21,10 +21,10 @@ from worldsim.types import Pose
 def random_recalled(model: WorldModel, *, batch: int = 2) -> Context:
     config = model.config
     g = torch.Generator().manual_seed(8)
-    latents = torch.randn(batch, 2, config.latent_channels, *config.latent_hw, generator=g)
+    pictures = torch.randn(batch, 2, 4, config.height, config.width, generator=g)
     poses = torch.from_numpy(pose_matrices([Pose(1.0, 1.6, 0.0, 30.0), Pose(0.0, 1.6, 2.0)]))
     valid = torch.ones(batch, 2, dtype=torch.bool)
-    return model.recall(latents, poses.expand(batch, -1, -1, -1), valid)
+    return model.recall(pictures, poses.expand(batch, -1, -1, -1), valid)
 
 
 def one_by_one(model: WorldModel, inputs: FrameInputs, recalled: Context | None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from dreams import plane_episode, random_model
 from torch import Tensor, nn
 
 from worldsim.engine.hints import TRUST_DREAM
+from worldsim.model.presets import preset
 from worldsim.model.world_model import WorldModel
 from worldsim.train.batch import ClipBatch, ClipConfig, sample_clips
 from worldsim.train.ema import Ema
@@ -65,8 +67,6 @@ def test_a_step_gives_finite_gradients_to_every_parameter(
 
 
 def test_an_untrained_model_has_finite_gradients_from_its_first_step(batch: ClipBatch) -> None:
-    from worldsim.model.presets import preset
-
     torch.manual_seed(0)
     model = WorldModel(preset("tiny"))
     losses_of(model, batch, TeacherConfig())["total"].backward()
@@ -74,6 +74,22 @@ def test_an_untrained_model_has_finite_gradients_from_its_first_step(batch: Clip
     assert all(torch.isfinite(grad).all() for grad in grads)
     assert model.out.weight.grad is not None
     assert model.out.weight.grad.any()
+
+
+def test_a_model_on_latents_trains_with_its_codec_frozen(batch: ClipBatch) -> None:
+    latent = replace(
+        preset("tiny"),
+        codec="autoencoder",
+        latent_channels=6,
+        downscale=8,
+        stages=(),
+        stage_blocks=(),
+    )
+    model = random_model(latent)
+    model.codec.requires_grad_(False)
+    losses_of(model, batch, OWN)["total"].backward()
+    assert model.stem.weight.grad is not None
+    assert torch.isfinite(model.stem.weight.grad).all()
 
 
 def test_own_frames_begin_at_their_step(batch: ClipBatch) -> None:

@@ -193,12 +193,11 @@ def test_first_weights_follow_from_the_seed() -> None:
     assert not same_weights(first, initial_model(replace(config, seed=1)))
 
 
-def test_a_run_can_start_from_a_checkpoint_of_its_preset(tmp_path: Path) -> None:
+def test_a_run_can_start_from_a_checkpoint_and_takes_its_size(tmp_path: Path) -> None:
     save_checkpoint(random_model(), tmp_path, {})
     config = RunConfig(preset="tiny", init_from=str(tmp_path))
     assert same_weights(initial_model(config), load_checkpoint(tmp_path).model)
-    with pytest.raises(ConfigError, match="small"):
-        initial_model(replace(config, preset="small"))
+    assert initial_model(replace(config, preset="small")).config == preset("tiny")
 
 
 # State on disk

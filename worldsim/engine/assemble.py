@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from einops import rearrange
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -60,8 +59,6 @@ def frame_inputs(
     remembered = _remembered(dreamer, worlds, recalled)
     poses = torch.from_numpy(pose_matrices(list(targets))).to(device)
     hint, confidence = make_hint(remembered, poses, config.intrinsics)
-    if config.codec != "pixels":
-        hint, confidence = _encode_hint(dreamer, hint, confidence)
     shape = (config.latent_channels, *config.latent_hw)
     noise = torch.stack([frame_noise(w.seed, w.frame + 1, shape) for w in worlds]).to(device)
     frames = FrameInputs(
@@ -112,10 +109,11 @@ def context_of(
     """Recalled frames first, then the cached frames of each world at fresh positions."""
     model = dreamer.model
     count = model.config.recalled
-    latents = _encode_pictures(dreamer, remembered.pictures[:, :count])
     anchors = _anchors(worlds, dreamer.device)[:, None]
     recalled = model.recall(
-        latents, anchors @ remembered.poses[:, :count], remembered.valid[:, :count]
+        remembered.pictures[:, :count],
+        anchors @ remembered.poses[:, :count],
+        remembered.valid[:, :count],
     )
     cached = _cached(dreamer, worlds)
     return join_contexts([recalled] if cached is None else [recalled, cached])
@@ -144,33 +142,10 @@ def _padded(
     return x if missing == 0 else torch.nn.functional.pad(x, (0, 0, 0, 0, 0, missing))
 
 
-def encode_frames(dreamer: Dreamer, seen: Sequence[Observation]) -> Tensor:  # [B, C, h, w]
+def as_pictures(dreamer: Dreamer, seen: Sequence[Observation]) -> Tensor:  # [B, 4, H, W]
+    """Frames on the model's device, as it takes them."""
     pictures = [to_picture(torch.from_numpy(o.rgb), torch.from_numpy(o.depth)) for o in seen]
-    encoded: Tensor = dreamer.model.codec.encode(torch.stack(pictures).to(dreamer.device))
-    return encoded
-
-
-def _encode_pictures(
-    dreamer: Dreamer,
-    pictures: Tensor,  # [B, M, 4, H, W]
-) -> Tensor:  # [B, M, C, h, w]
-    batch = len(pictures)
-    dtype = dreamer.model.stem.weight.dtype
-    flat = rearrange(pictures, "b m c h w -> (b m) c h w")
-    encoded = dreamer.model.codec.encode(flat.to(dtype))
-    return rearrange(encoded, "(b m) c h w -> b m c h w", b=batch)
-
-
-def _encode_hint(
-    dreamer: Dreamer,
-    hint: Tensor,  # [B, 4, H, W]
-    confidence: Tensor,  # [B, 1, H, W]
-) -> tuple[Tensor, Tensor]:  # [B, C, h, w], [B, 1, h, w]
-    """Latents of the hint; a latent pixel is as sure as its least sure pixel."""
-    stride = dreamer.model.config.downscale
-    sure = -torch.nn.functional.max_pool2d(-confidence, stride)
-    latent = dreamer.model.codec.encode(hint.to(dreamer.model.stem.weight.dtype)).float()
-    return latent * (sure > 0), sure
+    return torch.stack(pictures).to(dreamer.device)
 
 
 def _anchors(worlds: Sequence[DreamWorld], device: torch.device) -> Tensor:  # [B, 4, 4]

@@ -12,8 +12,8 @@ from torch import Tensor
 from worldsim.engine.assemble import (
     Dreamer,
     action_vectors,
+    as_pictures,
     context_of,
-    encode_frames,
     frame_inputs,
     recall,
 )
@@ -84,7 +84,7 @@ def absorb(dreamer: Dreamer, world: DreamWorld, action: Action, seen: Observatio
     frames, pictures = frame_inputs(dreamer, [world], vectors, [seen.pose], recalled)
     context = context_of(dreamer, [world], pictures)
     level = torch.full_like(frames.sigma, SHOWN_LEVEL)
-    truth = encode_frames(dreamer, [seen])[:, None]
+    truth = dreamer.model.encode(as_pictures(dreamer, [seen])[:, None])
     noisy = add_noise(truth, frames.noisy, level)
     shown = replace(frames, noisy=noisy, sigma=level)
     _commit(world, dreamer.model(shown, context), 0, seen, is_real=True)
@@ -122,8 +122,8 @@ def _target_poses(
 
 
 def _decode(dreamer: Dreamer, prediction: Prediction, targets: Sequence[Pose]) -> list[Observation]:
-    picture = dreamer.model.codec.decode(prediction.clean[:, 0])
-    rgb, depth = from_picture(picture.float().clamp(-1.0, 1.0))
+    picture = dreamer.model.decode(prediction.clean)[:, 0]
+    rgb, depth = from_picture(picture.clamp(-1.0, 1.0))
     frames = zip(rgb.cpu().numpy(), depth.cpu().numpy(), targets, strict=True)
     return [Observation(colour, metres, pose) for colour, metres, pose in frames]
 

@@ -8,6 +8,7 @@ pixels, the network repairs and invents.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -34,8 +35,8 @@ class FrameInputs:
     sigma: Tensor  # [B, T] noise level in [0, 1]
     action: Tensor  # [B, T, action_size] the action that led to the frame
     anchor_from_camera: Tensor  # [B, T, 4, 4]
-    hint: Tensor  # [B, T, C, h, w], 0 where unknown
-    confidence: Tensor  # [B, T, 1, h, w] in [0, 1], 0 where unknown
+    hint: Tensor  # [B, T, 4, H, W] a picture
+    confidence: Tensor  # [B, T, 1, H, W] in [0, 1], 0 where unknown
     time: Tensor  # [B or 1, T] positions on the trunk's time axis
 
 
@@ -75,33 +76,61 @@ class WorldModel(nn.Module):
         batch = frames.sigma.shape[0]
         cond_BTD = self.conditioner(frames.sigma, frames.action)
         cond = rearrange(cond_BTD, "b t d -> (b t) d")
-        x, skips = self._encode(frames, cond)
+        hint, confidence = self.encode_hint(frames.hint, frames.confidence)
+        x, skips = self._convolve(torch.cat((frames.noisy, hint, confidence), dim=2), frames, cond)
         ray_BTSD = self._token_rays(frames.anchor_from_camera)
         x_BTSD = rearrange(x, "(b t) d h w -> b t (h w) d", b=batch) + ray_BTSD
         tokens, kv = self.trunk(x_BTSD, cond_BTD.unsqueeze(2) + ray_BTSD, frames.time, context)
-        out = self._decode(tokens, skips, cond)
-        return Prediction(compose(out, frames), tokens, kv)
+        out = self._deconvolve(tokens, skips, cond)
+        return Prediction(compose(out, hint), tokens, kv)
+
+    def encode(
+        self,
+        pictures: Tensor,  # [B, T, 4, H, W]
+    ) -> Tensor:  # [B, T, C, h, w] float32
+        """Pictures in the codec's space."""
+        return self._per_frame(self.codec.encode, pictures)
+
+    def decode(
+        self,
+        latents: Tensor,  # [B, T, C, h, w]
+    ) -> Tensor:  # [B, T, 4, H, W] float32
+        """The inverse of `encode`."""
+        return self._per_frame(self.codec.decode, latents)
+
+    def encode_hint(
+        self,
+        hint: Tensor,  # [B, T, 4, H, W]
+        confidence: Tensor,  # [B, T, 1, H, W]
+    ) -> tuple[Tensor, Tensor]:  # [B, T, C, h, w], [B, T, 1, h, w]
+        """The hint in the codec's space; a latent pixel is as sure as its least sure pixel."""
+        if self.config.downscale == 1:
+            return self.encode(hint), confidence
+        flat = rearrange(confidence, "b t c h w -> (b t) c h w")
+        sure = -F.max_pool2d(-flat, self.config.downscale)
+        return self.encode(hint), rearrange(sure, "(b t) c h w -> b t c h w", b=len(hint))
 
     def recall(
         self,
-        latents: Tensor,  # [B, M, C, h, w] recalled frames
+        pictures: Tensor,  # [B, M, 4, H, W] recalled frames
         anchor_from_camera: Tensor,  # [B, M, 4, 4]
         valid: Tensor,  # [B, M] bool
     ) -> Context:
         """Recalled frames as context tokens, placed by their rays relative to the anchor."""
         side = self.config.patch_of_token
+        latents = self.encode(pictures)
         patches = rearrange(latents, "b m c (h p) (w q) -> b m (h w) (c p q)", p=side, q=side)
         tokens = self.recall_tokens(patches.to(self.recall_tokens.weight.dtype))
         tokens = tokens + self._token_rays(anchor_from_camera)
         return self.trunk.project_recalled(F.layer_norm(tokens, tokens.shape[-1:]), valid)
 
-    def _encode(
+    def _convolve(
         self,
+        stacked: Tensor,  # [B, T, 2C + 1, h, w] noisy frame, hint, confidence
         frames: FrameInputs,
         cond: Tensor,  # [B*T, D]
     ) -> tuple[Tensor, list[Tensor]]:  # [B*T, D, h, w] at token resolution, skips
         dtype = self.stem.weight.dtype
-        stacked = torch.cat((frames.noisy, frames.hint, frames.confidence), dim=2)
         x = rearrange(stacked, "b t c h w -> (b t) c h w").to(dtype)
         x = F.pixel_unshuffle(x, self.config.patch).contiguous(memory_format=torch.channels_last)
         x = self.stem(x) + self._stem_rays(frames.anchor_from_camera)
@@ -112,7 +141,7 @@ class WorldModel(nn.Module):
             x = down(x)
         return x, skips
 
-    def _decode(
+    def _deconvolve(
         self,
         tokens_BTSD: Tensor,
         skips: list[Tensor],
@@ -123,6 +152,14 @@ class WorldModel(nn.Module):
         for i in reversed(range(len(skips))):
             x = self.up_stages[i](self.ups[i](x) + skips[i], cond)
         return F.pixel_shuffle(self.out(F.silu(channel_norm(x))), self.config.patch)
+
+    def _per_frame(
+        self, code: Callable[[Tensor], Tensor], frames: Tensor
+    ) -> Tensor:  # [B, T, ...] float32
+        if self.config.codec == "pixels":
+            return frames
+        flat = rearrange(frames, "b t c h w -> (b t) c h w").to(self.stem.weight.dtype)
+        return rearrange(code(flat), "(b t) c h w -> b t c h w", b=len(frames)).float()
 
     def _stem_rays(self, anchor_from_camera: Tensor) -> Tensor:  # [B*T, C, h/patch, w/patch]
         rays = self._rays(anchor_from_camera, self.config.downscale * self.config.patch)
@@ -141,12 +178,12 @@ class WorldModel(nn.Module):
 
 def compose(
     out: Tensor,  # [B*T, C + 1, h, w] residual and gate
-    frames: FrameInputs,
+    hint: Tensor,  # [B, T, C, h, w]
 ) -> Tensor:  # [B, T, C, h, w] float32
     """Gated hint plus residual."""
-    out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=frames.hint.shape[0])
+    out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=len(hint))
     residual, gate = out[:, :, :-1], out[:, :, -1:]
-    return torch.sigmoid(gate) * frames.hint + residual
+    return torch.sigmoid(gate) * hint + residual
 
 
 def _stages(config: ModelConfig) -> nn.ModuleList:

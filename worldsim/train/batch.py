@@ -71,8 +71,9 @@ def keyframe_indices(
 
     A random stride stands for the bank's admission, a score of overlap for its retrieval.
     """
-    end = int(clip[1])  # the newest keyframe may be a frame old, or much older
-    newest = max(end - int(rng.choice((1, 2, 4, 8, 16), p=(0.3, 0.25, 0.2, 0.15, 0.1))), count - 1)
+    end = int(clip[1])  # the newest keyframe may be two frames old, or much older
+    lag = int(rng.choice((2, 3, 5, 9, 17), p=(0.3, 0.25, 0.2, 0.15, 0.1)))
+    newest = max(end - lag, count - 1)
     stride = int(rng.integers(2, 8))
     candidates = np.arange(newest, -1, -stride)
     if len(candidates) < count:

@@ -118,7 +118,8 @@ class HeadsStage:
         hint, confidence = clip_hints(remembered, batch.poses, previous, near, False, camera)
         anchors = anchor_from_world(batch.poses)
         sigma = torch.ones_like(batch.poses[..., 0, 0])
-        inputs = frame_inputs(batch, torch.randn_like(hint), sigma, hint, confidence, anchors)
+        noise = torch.randn_like(self.model.encode(hint))
+        inputs = frame_inputs(batch, noise, sigma, hint, confidence, anchors)
         prediction = self.model(inputs, recall_context(self.model, batch, anchors))
         return head_samples(batch, prediction.tokens)
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from worldsim.model.picture import CHANNELS
+
 DEPTH_WEIGHT = 0.5
 EDGE_WEIGHT = 0.02
 PURE_NOISE_SHARE = 0.8
@@ -28,8 +30,8 @@ def noise_levels(
 
 
 def picture_loss(
-    predicted: Tensor,  # [B, T, 4, H, W]
-    target: Tensor,  # [B, T, 4, H, W]
+    predicted: Tensor,  # [B, T, C, H, W] pictures or latents
+    target: Tensor,  # [B, T, C, H, W]
     known: Tensor | None = None,  # [B, T, 1, H, W] 1 where the hint knew something, else 0
 ) -> Tensor:  # [B, T] per frame
     """Squared error of colour and depth code and of their gradients; unknown pixels weigh less.
@@ -37,7 +39,9 @@ def picture_loss(
     What was never seen cannot be predicted. At full weight its error, ten times that of known
     pixels, is most of the gradient, and the network learns nothing else for hundreds of steps.
     """
-    channels = torch.tensor((1.0, 1.0, 1.0, DEPTH_WEIGHT), device=target.device)[:, None, None]
+    channels = torch.ones(target.shape[2], 1, 1, device=target.device)
+    if len(channels) == CHANNELS:
+        channels[-1] = DEPTH_WEIGHT
     sure = torch.ones_like(target[:, :, :1]) if known is None else known
     weight = channels * (UNKNOWN_WEIGHT + (1.0 - UNKNOWN_WEIGHT) * sure)
     error = predicted - target

@@ -68,9 +68,10 @@ def _predict(
     hint, confidence = bare_hints(remembered, batch.poses, model.config.intrinsics)
     anchors = anchor_from_world(batch.poses)
     sigma = torch.ones_like(batch.poses[..., 0, 0])
-    inputs = frame_inputs(batch, torch.randn_like(hint), sigma, hint, confidence, anchors)
+    noise = torch.randn_like(model.encode(hint))
+    inputs = frame_inputs(batch, noise, sigma, hint, confidence, anchors)
     context = recall_context(model, batch, anchors)
-    return quantised(denoise(model, inputs, context, levels).clean), hint
+    return quantised(model.decode(denoise(model, inputs, context, levels).clean)), hint
 
 
 def colour_psnr(

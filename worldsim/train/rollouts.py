@@ -24,7 +24,7 @@ from worldsim.train.hints import bare_hints
 
 def frame_inputs(
     batch: ClipBatch,
-    noisy: Tensor,  # [B, T, 4, H, W]
+    noisy: Tensor,  # [B, T, C, h, w] in the codec's space
     sigma: Tensor,  # [B, T]
     hint: Tensor,  # [B, T, 4, H, W]
     confidence: Tensor,  # [B, T, 1, H, W]
@@ -68,14 +68,14 @@ def dream_keyframes(
 @torch.no_grad()
 def dream_clip(
     model: WorldModel,
-    inputs: FrameInputs,  # `noisy` and `sigma` are replaced by pure noise
+    inputs: FrameInputs,  # `noisy` is replaced by noise, `sigma` by 1
     context: Context | None,
     truth: Tensor,  # [B, T, 4, H, W]
 ) -> Tensor:  # [B, T, 4, H, W] as a player would have seen them, rounded to 8 bits
     """A one-step draft of every frame of a clip, in parallel, under the given context."""
-    noise = torch.randn_like(inputs.hint)
+    noise = torch.randn_like(inputs.noisy)
     inputs = replace(inputs, noisy=noise, sigma=torch.ones_like(inputs.sigma))
-    draft = quantised(model(inputs, context).clean)
+    draft = quantised(model.decode(model(inputs, context).clean))
     return torch.where(inputs.confidence > 0, draft, truth)
 
 
@@ -97,8 +97,10 @@ def _dream_one(
 ) -> Tensor:  # [B, 4, H, W]
     level_pose = torch.eye(4, device=pose.device).expand_as(pose).clone()
     level_pose[..., :3, 3] = -pose[..., :3, 3]
+    config = model.config
+    shape = (len(pose), 1, config.latent_channels, *config.latent_hw)
     inputs = FrameInputs(
-        noisy=torch.randn_like(hint),
+        noisy=torch.randn(shape, device=hint.device),
         sigma=torch.ones_like(pose[..., 0, 0]),
         action=batch.actions[:, :1],
         anchor_from_camera=level_pose @ pose,
@@ -106,7 +108,7 @@ def _dream_one(
         confidence=confidence,
         time=torch.zeros(1, 1, device=hint.device),
     )
-    return quantised(model(inputs).clean)[:, 0]
+    return quantised(model.decode(model(inputs).clean))[:, 0]
 
 
 def _replace_keyframe(remembered: Remembered, k: int, picture: Tensor) -> Remembered:

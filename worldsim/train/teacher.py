@@ -54,9 +54,7 @@ def teacher_losses(
     draft = _draft(dreamer, batch, remembered, anchors) if own else None
     inputs = _noisy_inputs(model, batch, remembered, anchors, draft, config)
     prediction = model(inputs, recall_context(model, batch, anchors))
-    known = (inputs.confidence > 0).to(batch.pictures.dtype)
-    hint_loss = picture_loss(inputs.hint, batch.pictures, known)
-    picture = relative_loss(picture_loss(prediction.clean, batch.pictures, known), hint_loss)
+    picture = _picture_loss(model, inputs, prediction, batch)
     pose = _pose_loss(model, prediction, batch)
     total = picture + config.pose_weight * pose
     return {"total": total, "picture": picture.detach(), "pose": pose.detach()}
@@ -97,8 +95,9 @@ def _draft(
 ) -> Tensor:  # [B, T, 4, H, W]
     hint, confidence = bare_hints(remembered, batch.poses, dreamer.config.intrinsics)
     sigma = torch.ones_like(batch.poses[..., 0, 0])
-    inputs = frame_inputs(batch, hint, sigma, hint, confidence, anchors)
     with torch.no_grad():
+        noise = torch.randn_like(dreamer.encode(hint))
+        inputs = frame_inputs(batch, noise, sigma, hint, confidence, anchors)
         context = recall_context(dreamer, batch, anchors)
     return dream_clip(dreamer, inputs, context, batch.pictures)
 
@@ -128,7 +127,8 @@ def _noisy_inputs(
         )
     sigma = noise_levels((shape[0], shape[1]), device)
     use_draft = torch.rand(shape[0], 1, 1, 1, 1, device=device) < config.draft_input
-    clean = torch.where(use_draft, shown, batch.pictures)
+    with torch.no_grad():
+        clean = model.encode(torch.where(use_draft, shown, batch.pictures))
     noisy = add_noise(clean, torch.randn_like(clean), sigma)
     return frame_inputs(batch, noisy, sigma, hint, confidence, anchors)
 
@@ -146,6 +146,19 @@ def noisy_motion(
     shaken = torch.rand(len(motion), 1, device=motion.device) < MOTION_NOISE_SHARE
     noise = torch.randn(len(motion), 3, device=motion.device) * MOTION_NOISE_M * shaken
     return torch.cat((motion[:, :3] + noise, motion[:, 3:]), dim=1)
+
+
+def _picture_loss(
+    model: WorldModel, inputs: FrameInputs, prediction: Prediction, batch: ClipBatch
+) -> Tensor:  # []
+    """Relative to the bare hint, in the codec's space."""
+    with torch.no_grad():
+        truth = model.encode(batch.pictures)
+        hint, confidence = model.encode_hint(inputs.hint, inputs.confidence)
+    known = (confidence > 0).to(truth.dtype)
+    return relative_loss(
+        picture_loss(prediction.clean, truth, known), picture_loss(hint, truth, known)
+    )
 
 
 def _pose_loss(model: WorldModel, prediction: Prediction, batch: ClipBatch) -> Tensor:

@@ -249,5 +249,6 @@ def initial_model(config: RunConfig) -> WorldModel:
     if config.init_from is not None:
         model = load_checkpoint(config.init_from).model
     else:
+        torch.manual_seed(config.seed)  # the same weights in every process of a run
         model = WorldModel(preset(config.preset))
     return model.to(memory_format=torch.channels_last)
