@@ -20,6 +20,7 @@ from worldsim.engine.assemble import (
 from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepare_move, remember
 from worldsim.engine.kv_cache import KVCache
 from worldsim.memory.bank import MemoryBank
+from worldsim.model.heads import settled
 from worldsim.model.picture import from_picture
 from worldsim.model.sampler import add_noise, denoise
 from worldsim.model.world_model import Prediction
@@ -112,9 +113,8 @@ def _target_poses(
         for world, t in zip(worlds, turned, strict=True)
     ]
     tokens = torch.stack([world.tokens for world in worlds])
-    moves = dreamer.model.pose_head(
-        tokens, vectors, torch.tensor(motion, dtype=torch.float32, device=dreamer.device)
-    ).tolist()
+    motion_B5 = torch.tensor(motion, dtype=torch.float32, device=dreamer.device)
+    moves = settled(dreamer.model.pose_head(tokens, vectors, motion_B5)).tolist()
     return [
         turn.moved_along(*move) if given is None else given
         for turn, move, given in zip(turned, moves, poses, strict=True)

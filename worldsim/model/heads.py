@@ -8,16 +8,53 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from worldsim.model.presets import ModelConfig
+from worldsim.types import BUTTONS
 
 TOKEN_FEATURES = 8
 HIDDEN = 256
+WALK_M, SPRINT_M, SNEAK_M = 0.216, 0.281, 0.065  # a tick's way at full speed
+GRIP = 0.65  # share of the way to the wanted velocity that a tick closes
+FALL = 0.5  # share of a vertical motion that goes on by itself
+SETTLED_M = (0.01, 0.02, 0.01)  # smaller motions right, up, forward are noise, not motion
 MOTION_SIZE = 5  # last displacement (right, up, forward; metres), sin and cos of the pitch
+
+
+def walking_prior(
+    action: Tensor,  # [B, action_size], see worldsim.actions.to_vector
+    motion: Tensor,  # [B, MOTION_SIZE]
+) -> Tensor:  # [B, 3] metres right, up, forward
+    """Where keys alone lead on free, level ground. Standing still is a stable point of it.
+
+    A head that corrects the last displacement instead drifts: up to 5 m in two seconds of standing.
+    """
+    pressed = {name: (action[:, i] > 0).float() for i, name in enumerate(BUTTONS)}
+    right = pressed["right"] - pressed["left"]
+    forward = pressed["forward"] - pressed["back"]
+    speed = torch.where(pressed["sprint"] > 0, SPRINT_M, WALK_M)
+    speed = torch.where(pressed["sneak"] > 0, SNEAK_M, speed)
+    length = torch.hypot(right, forward).clamp(min=1.0)
+    last = motion[:, :3].float()
+    return torch.stack(
+        (
+            torch.lerp(last[:, 0], right / length * speed, GRIP),
+            FALL * last[:, 1],
+            torch.lerp(last[:, 2], forward / length * speed, GRIP),
+        ),
+        dim=-1,
+    )
+
+
+def settled(
+    moves: Tensor,  # [B, 3] metres right, up, forward
+) -> Tensor:  # [B, 3]
+    """Without motions too small to be meant: they would add up to a drift."""
+    return torch.where(moves.abs() < moves.new_tensor(SETTLED_M), 0.0, moves)
 
 
 class PoseHead(nn.Module):
     """Trunk tokens of frame t, action t and the last motion -> displacement from t to t+1.
 
-    It predicts the change of the last displacement: an untrained head moves on by inertia.
+    It corrects `walking_prior`: an untrained head walks on free, level ground.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -41,4 +78,4 @@ class PoseHead(nn.Module):
         )
         x = torch.cat((seen, action.to(seen.dtype), motion.to(seen.dtype)), dim=-1)
         x = F.silu(self.hidden2(F.silu(self.hidden1(x))))
-        return motion[:, :3].float() + self.out(x).float()
+        return walking_prior(action, motion) + self.out(x).float()
