@@ -318,7 +318,8 @@ def test_rays_are_given_relative_to_the_anchor(dreamer: Dreamer) -> None:
     far = new_world(dreamer, 0, moved, MemoryBank(dreamer.model.config.intrinsics))
     for world in (near, far):
         for _ in range(3):
-            advance(dreamer, [world], [RIGHT], [None])
+            there = world.observation.pose.turned(8.0, 0.0).moved_along(0.05, 0.0, 0.2)
+            advance(dreamer, [world], [RIGHT], [there])
     difference = np.abs(near.observation.rgb.astype(int) - far.observation.rgb)
     assert np.quantile(difference, 0.98) <= 2
 
