@@ -15,7 +15,7 @@ HIDDEN = 256
 WALK_M, SPRINT_M, SNEAK_M = 0.216, 0.281, 0.065  # a tick's way at full speed
 GRIP = 0.65  # share of the way to the wanted velocity that a tick closes
 FALL = 0.5  # share of a vertical motion that goes on by itself
-SETTLED_M = (0.01, 0.02, 0.01)  # smaller motions right, up, forward are noise, not motion
+SETTLED_M = (0.03, 0.02, 0.03)  # smaller motions right, up, forward are noise: half a sneak
 MOTION_SIZE = 5  # last displacement (right, up, forward; metres), sin and cos of the pitch
 
 
