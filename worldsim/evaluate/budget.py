@@ -39,12 +39,12 @@ _EVERY_MODE = dict.fromkeys(MEMORY_MODES, ALL)
 
 BUDGETS: dict[SuiteName, Budget] = {
     "quick": Budget(
-        rollout={32: ALL, 128: 4},
-        revisit={48: {"full": 8, "recent": 4, "random": 4, "off": 8}},
-        look_away={48: {"full": 4, "off": 4}},
-        self_revisit={48: {"full": 4, "recent": 2, "random": 2, "off": 4}},
+        rollout={32: ALL, 128: 2},
+        revisit={48: {"full": 6, "recent": 2, "random": 2, "off": 6}},
+        look_away={48: {"full": 2, "off": 2}},
+        self_revisit={48: {"full": 3, "recent": 1, "random": 1, "off": 3}},
         control=8,
-        drift={300: 2},
+        drift={300: 1},
         pose=8,
     ),
     "full": Budget(
