@@ -251,4 +251,4 @@ def initial_model(config: RunConfig) -> WorldModel:
     else:
         torch.manual_seed(config.seed)  # the same weights in every process of a run
         model = WorldModel(preset(config.preset))
-    return model.to(memory_format=torch.channels_last)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
