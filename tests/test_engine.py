@@ -150,7 +150,7 @@ def test_a_real_frame_takes_the_place_of_a_dreamed_one() -> None:
         shown.observe(action, seen)
         dreamed.step(action, pose=seen.pose)
     assert shown.frame == dreamed.frame == 2
-    assert [key.trust for key in shown.memory.keyframes] == [1.0, 1.0]
+    assert [key.trust for key in shown.memory.keyframes] == [1.0, 1.0, 1.0]
     after = shown.step(Action()).observation
     assert after.pose.yaw_deg == clip.observations[-1].pose.yaw_deg
     assert not np.array_equal(after.rgb, dreamed.step(Action()).observation.rgb)

@@ -53,7 +53,8 @@ def test_a_frame_that_shows_something_new_is_admitted():
 
 
 def test_a_frame_that_comes_too_soon_is_not_admitted():
-    assert not bank_of(TURN[:1]).insert(BLACK, wall(), TURN[2], 1)
+    bank = bank_of(TURN[:1], min_gap=2)
+    assert not bank.insert(BLACK, wall(), TURN[2], 1)
 
 
 def test_a_closer_look_at_a_known_surface_is_new():

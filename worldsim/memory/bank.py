@@ -41,7 +41,7 @@ class BankConfig:
     moved_m: float = 3.0  # with a little novelty, a keyframe at least every so many metres
     turned_deg: float = 40.0
     little_novelty: float = 0.04
-    min_gap: int = 2  # ticks between keyframes
+    min_gap: int = 1  # ticks between keyframes; a look around in 45 degree steps needs each
     coarser: float = 1.6  # a surface seen from this many times farther is not seen well enough
     protect: int = 8  # newest keyframes that are never dropped
 
