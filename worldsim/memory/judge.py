@@ -21,12 +21,14 @@ from worldsim.memory.hint import Sources
 from worldsim.memory.planes import MIN_SCALE, Planes
 
 SUPPORT_RELATIVE, SUPPORT_M = 0.06, 0.05  # depths this close are the same surface
-CARVE_RELATIVE, CARVE_M = 0.10, 0.10  # depths beyond this are seen through
+CARVE_RELATIVE, CARVE_M = 0.05, 0.05  # depths beyond this are seen through
 SKY_TOLERANCE = 5e-4  # 1/m; below this inverse depth a point cannot be told from the sky
 MORE_TRUSTED = 1.25  # a frame trusted this many times more overrules all supporters
 AS_TRUSTED = 0.5  # a newer frame overrules them with this share of their trust
 OLD_VOTE = 0.5  # weight of a contradiction that is older than the newest supporter
-TRUST_SCORE, SHARP_SCORE, DOUBT_SCORE, AGE_SCORE = 4.0, 3.0, -2.0, -0.25
+REAL_TRUST = 0.99  # frames trusted more than this are real
+TRUST_SCORE, SHARP_SCORE, DOUBT_SCORE, AGE_SCORE = 8.0, 3.0, -0.3, -0.25
+FAR_SCORE, FAR_M = -3.0, 2.0  # of a real frame seen from elsewhere, half of it at this distance
 BORDER_PX = 0.5  # how far outside of a picture its border pixels still serve
 FAR = 1e6  # larger than every score, age and inverse depth
 
@@ -50,7 +52,8 @@ class _Sightings:
     y: Tensor  # [B, K, M]
     w: Tensor  # [B, K, M] the point's inverse depth in the source
     support: Tensor  # [B, K, M] 1 or 0
-    carve: Tensor  # [B, K, M] 1 or 0
+    through: Tensor  # [B, K, M] 1 where the pixel sees farther than the point, else 0
+    carve: Tensor  # [B, K, M] 1 where all 3x3 pixels do, else 0
     sharpness: Tensor  # [B, K, M] source pixels per target pixel along one side
     doubt: Tensor  # [B, K, M] how near to a silhouette, as in Planes
 
@@ -74,11 +77,13 @@ def judge(
         is_newer * positive(trust - AS_TRUSTED * best_trust),
         positive(trust - MORE_TRUSTED * best_trust),
     )
-    carved = (seen.carve * overrules).amax(1)
+    decides = is_newer * positive(trust - REAL_TRUST)
+    carved = torch.maximum(seen.carve * overrules, seen.through * decides).amax(1)
     votes = trust_of_supporters.sum(1)
     against = (seen.carve * trust * (OLD_VOTE + (1 - OLD_VOTE) * is_newer)).sum(1)
 
-    best = _score(seen, trust, age).max(dim=1, keepdim=True).indices
+    distance = translation.norm(dim=-1)[..., None]
+    best = _score(seen, trust, age, distance).max(dim=1, keepdim=True).indices
     x, y, w_seen, sharpness = (
         part.gather(1, best)[:, 0] for part in (seen.x, seen.y, seen.w, seen.sharpness)
     )
@@ -91,9 +96,15 @@ def _score(
     seen: _Sightings,
     trust: Tensor,  # [B, K, 1]
     age: Tensor,  # [B, K, 1]
+    distance: Tensor,  # [B, K, 1] metres between the two eyes
 ) -> Tensor:  # [B, K, M] how good a view of the point each source has
+    """Real frames from nearby first: textures and fog differ least there.
+
+    Among dreamed frames the nearest is the newest, a copy of copies, and has no advantage.
+    """
     oldest = age.amax(1, keepdim=True).clamp(min=1e-6)
-    frame_score = TRUST_SCORE * trust + AGE_SCORE * age / oldest - FAR
+    from_afar = distance / (distance + FAR_M) * positive(trust - REAL_TRUST)
+    frame_score = TRUST_SCORE * trust + AGE_SCORE * age / oldest + FAR_SCORE * from_afar - FAR
     doubt_score = DOUBT_SCORE * seen.doubt.clamp(max=1)
     # Best are as many pixels as the target has: more would flicker, and were seen from too near,
     # where fog is thinner.
@@ -127,13 +138,16 @@ def _look_up(
     w_point = w_target * shrink
     tolerance = (SUPPORT_M * w_point).add_(SUPPORT_RELATIVE).mul_(w_point).add_(SKY_TOLERANCE)
     support = positive(tolerance.sub_((w_seen - w_point).abs_()).sub_(blind))
-    through = (-CARVE_M * w_point).add_(1 - CARVE_RELATIVE).mul_(w_point).sub_(SKY_TOLERANCE)
-    carve = positive(through.sub_(planes.nearest.gather(2, index)).sub_(blind))
+    farther = (-CARVE_M * w_point).add_(1 - CARVE_RELATIVE).mul_(w_point).sub_(SKY_TOLERANCE)
+    farther = farther.sub_(blind)
+    through = positive(farther - w_seen)
+    carve = positive(farther.sub_(planes.nearest.gather(2, index)))
 
     facing = torch.addcmul(level * tz, slope_x, -focal * tx).addcmul_(slope_y, focal * ty).add_(1.0)
     # A patch covers shrink**3 / facing source pixels a target pixel.
     sharpness = (shrink**3).div_(facing.clamp_(min=0.01)).sqrt_()
-    return _Sightings(x, y, w_point, support, carve, sharpness, planes.doubt.gather(2, index))
+    doubt = planes.doubt.gather(2, index)
+    return _Sightings(x, y, w_point, support, through, carve, sharpness, doubt)
 
 
 def pixel_index(

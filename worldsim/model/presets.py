@@ -25,7 +25,7 @@ class ModelConfig:
     downscale: int = 1  # of the codec
     patch: int = 2  # space-to-depth in front of the first stage
     stages: tuple[int, ...] = (48, 96, 160)  # channels; each stage halves the resolution
-    stage_blocks: tuple[int, ...] = (1, 1, 2)
+    stage_blocks: tuple[int, ...] = (2, 1, 2)
     dim: int = 256
     depth: int = 5
     heads: int = 4

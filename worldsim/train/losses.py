@@ -12,7 +12,7 @@ DEPTH_WEIGHT = 0.5
 EDGE_WEIGHT = 0.02
 PURE_NOISE_SHARE = 0.8
 HINT_FLOOR = 1e-3  # hints better than this, about 35 dB, count alike
-UNKNOWN_WEIGHT = 0.15
+UNKNOWN_WEIGHT = 0.3
 
 
 def noise_levels(

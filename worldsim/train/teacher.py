@@ -49,7 +49,7 @@ def teacher_losses(
     own = step >= config.own_from and rng.random() < config.own_share
     remembered = damage(remembered_keyframes(batch), config.damage)
     if own:
-        remembered = dream_keyframes(dreamer, batch, remembered, hops=int(rng.integers(0, 3)))
+        remembered = dream_keyframes(dreamer, batch, remembered, hops=int(rng.integers(0, 4)))
     anchors = anchor_from_world(batch.poses)
     draft = _draft(dreamer, batch, remembered, anchors) if own else None
     inputs = _noisy_inputs(model, batch, remembered, anchors, draft, config)
