@@ -17,7 +17,7 @@ from PIL import Image
 from worldsim.camera import Intrinsics
 from worldsim.engine import start
 from worldsim.engine.picture_start import clip_from_image
-from worldsim.engine.start import fitted, load_scene, require_seed, save_scene, scene_names
+from worldsim.engine.start import fitted, load_scene, save_scene, scene_names
 from worldsim.errors import ImageError, SceneError
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose
 
@@ -37,15 +37,7 @@ def picture(height: int, width: int) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("seed", [-1, True, False, 1.0, "5", 2**63, np.float32(3), [3]])
 def test_a_seed_that_is_no_whole_number_from_zero_is_refused(seed: object) -> None:
     with pytest.raises(SceneError, match="seed"):
-        require_seed(seed)
-    with pytest.raises(SceneError, match="seed"):
         begun(seed=seed)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("seed", [0, 7, 2**63 - 1, np.int64(5), np.uint8(5)])
-def test_whole_numbers_are_seeds(seed: int) -> None:
-    assert require_seed(seed) == int(seed)
-    assert type(require_seed(seed)) is int
 
 
 def test_a_refused_start_leaves_the_dream_as_it_was() -> None:

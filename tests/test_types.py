@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldsim.errors import ActionError
-from worldsim.types import BUTTONS, MAX_PITCH_DEG, MAX_TURN_DEG, Action, Clip, Observation, Pose
+from worldsim.errors import ActionError, SceneError
+from worldsim.types import (
+    BUTTONS,
+    MAX_PITCH_DEG,
+    MAX_TURN_DEG,
+    Action,
+    Clip,
+    Observation,
+    Pose,
+    require_seed,
+)
 
 turns = st.floats(-1000.0, 1000.0)
 poses = st.builds(
@@ -72,3 +81,15 @@ def test_a_clip_has_one_observation_more_than_actions():
     Clip((seen, seen), (Action(),))
     with pytest.raises(ActionError, match="2 observations and 2 actions"):
         Clip((seen, seen), (Action(), Action()))
+
+
+@pytest.mark.parametrize("seed", [-1, True, False, np.True_, 1.0, "5", 2**63, np.float32(3), [3]])
+def test_a_seed_that_is_no_whole_number_from_zero_is_refused(seed: object) -> None:
+    with pytest.raises(SceneError, match="seed"):
+        require_seed(seed)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**63 - 1, np.int64(5), np.uint8(5)])
+def test_whole_numbers_are_seeds(seed: int) -> None:
+    assert require_seed(seed) == int(seed)
+    assert type(require_seed(seed)) is int

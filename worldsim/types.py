@@ -22,12 +22,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from worldsim.errors import ActionError
+from worldsim.errors import ActionError, SceneError
 
 TICK_HZ = 20
 TICK_S = 1.0 / TICK_HZ
 MAX_TURN_DEG = 180.0
 MAX_PITCH_DEG = 89.0
+MAX_SEED = 2**63 - 1
 SKY_DEPTH_M = 1000.0  # the depth of everything that is infinitely far away
 
 BUTTONS = ("forward", "back", "left", "right", "jump", "sprint", "sneak", "attack", "use")
@@ -156,3 +157,12 @@ class Clip:
                 f"{len(self.observations)} observations and {len(self.actions)} actions",
                 "An episode of T actions has T+1 frames.",
             )
+
+
+def require_seed(seed: object) -> int:
+    """The seed as an int. Raises SceneError unless it is a whole number from 0 to MAX_SEED."""
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        whole = int(seed)
+        if 0 <= whole <= MAX_SEED:
+            return whole
+    raise SceneError(f"a seed from 0 to {MAX_SEED}", repr(seed), "Pass a whole number of these.")

@@ -19,7 +19,7 @@ from worldsim.envs.blocks.spawn import BEACON_HEIGHT, find_start
 from worldsim.envs.blocks.tasks import Progress, require_task, score
 from worldsim.envs.blocks.voxels import VoxelWorld
 from worldsim.errors import SceneError, StateError
-from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult
+from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult, require_seed
 
 if TYPE_CHECKING:
     from worldsim.envs.blocks.renderers.frames import Frames, Renderer
@@ -218,16 +218,6 @@ class BlockWorld:
         for cell in touched:
             self.voxels.set_block(*cell, Block.AIR)
         return len(touched)
-
-
-def require_seed(seed: object) -> int:
-    """Raise SceneError unless the seed is an integer from 0 to 2**63 - 1."""
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, (bool, np.bool_))
-    if not whole or not 0 <= int(seed) < 2**63:  # type: ignore[call-overload]
-        raise SceneError(
-            "a seed that is an integer from 0 to 2**63 - 1", repr(seed), "Pass another seed."
-        )
-    return int(seed)  # type: ignore[call-overload]
 
 
 def require_scene(scene: str) -> Biome:

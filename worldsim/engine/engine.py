@@ -15,20 +15,13 @@ from worldsim.engine.dream import absorb, advance, new_world, witness
 from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.picture_start import clip_from_image
-from worldsim.engine.start import (
-    DEFAULT_SCENE,
-    clip_from_seed,
-    fitted,
-    load_scene,
-    own_copy,
-    require_seed,
-)
+from worldsim.engine.start import DEFAULT_SCENE, clip_from_seed, fitted, load_scene, own_copy
 from worldsim.engine.state import EngineState, capture, revive
 from worldsim.errors import BackendError, ConfigError, StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.checkpoint import Checkpoint, load_checkpoint
-from worldsim.types import Action, Clip, Observation, Pose, StepResult
+from worldsim.types import Action, Clip, Observation, Pose, StepResult, require_seed
 
 logger = logging.getLogger(__name__)
 

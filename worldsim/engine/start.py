@@ -19,20 +19,9 @@ from worldsim.types import Clip, Observation, Pose
 
 SCENES = Path(str(files("worldsim.assets.scenes")))
 DEFAULT_SCENE = "meadow"
-MAX_SEED = 2**63 - 1
 
 # The block world stands above the engine in the import order, so it is bound late, by name.
 SEED_STARTER = ("worldsim.envs.blocks.start", "start_clip")
-
-
-def require_seed(seed: object) -> int:
-    """A whole number from 0 to 2^63 - 1, or a SceneError."""
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not whole or not 0 <= int(cast(int, seed)) <= MAX_SEED:
-        raise SceneError(
-            f"a seed from 0 to {MAX_SEED}", repr(seed), "Pass a whole number that is not negative."
-        )
-    return int(cast(int, seed))
 
 
 def clip_from_seed(seed: int, scene: str | None, intrinsics: Intrinsics) -> Clip:
