@@ -18,6 +18,8 @@ from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.errors import ConfigError
 from worldsim.model.world_model import WorldModel
 from worldsim.play.window import Event, Quit, View
+from worldsim.record.format import WorldInfo
+from worldsim.record.worlds import MadeWorld
 from worldsim.train.data import Episode
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose, StepResult
 
@@ -301,6 +303,10 @@ class FakePlayWorld(FakeWorld):
             self.started_s.append(self._clock.now())
             self._clock.spend(self._costs_s.pop(0) if self._costs_s else 0.0)
         return super().step(action)
+
+    def made(self, kind: str = "real") -> MadeWorld:
+        """As `make_world` would hand it over."""
+        return MadeWorld(self, WorldInfo(kind=kind, version="1"))
 
 
 class FakeWindow:

@@ -1,12 +1,11 @@
+"""The model thread and the display, stepped by hand under a fake clock."""
+
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
 import platformdirs
 import pytest
@@ -14,40 +13,19 @@ from fakes import FakeClock, FakePlayWorld, FakeWindow
 from PIL import Image
 
 from worldsim.engine.clock import Pacer, Pacing, RealClock, Unpaced
-from worldsim.errors import CheckpointError, ConfigError, OutputError
-from worldsim.play import app
-from worldsim.play.app import PlayConfig, Session
+from worldsim.errors import CheckpointError
 from worldsim.play.controls import Controls
 from worldsim.play.display import Display, pictures_folder
-from worldsim.play.gl_presenter import is_software
 from worldsim.play.keymap import default_keymap
 from worldsim.play.loop import LoopConfig, ModelLoop, Order
 from worldsim.play.mailbox import Mailbox, ScriptedInput
-from worldsim.play.pygame_window import foreign_pygame, missing_display
 from worldsim.play.tick import Board, Phase, Tick
 from worldsim.play.watchers import EpisodeWatcher
-from worldsim.play.window import Event, HeadlessWindow, Key, MouseMoved
+from worldsim.play.window import Event, Key, MouseMoved
 from worldsim.record.episode import Episode
 from worldsim.record.format import WorldInfo
-from worldsim.record.worlds import MadeWorld, WorldConfig, WorldKind
+from worldsim.record.worlds import MadeWorld, WorldKind
 from worldsim.types import TICK_S, Action, Observation, StepResult
-
-REPORT_KEYS = {
-    "world",
-    "seed",
-    "scene",
-    "frames",
-    "fps",
-    "tick_ms",
-    "stages_ms",
-    "first_frame_s",
-    "memory_mb",
-    "keyframes",
-}
-
-
-def made(world: FakePlayWorld, kind: str = "real") -> MadeWorld:
-    return MadeWorld(world, WorldInfo(kind=kind, version="1"))
 
 
 class Game:
@@ -106,7 +84,7 @@ class Game:
     def _make(self, kind: WorldKind) -> MadeWorld:
         self.on_make(kind)
         self.made.append(kind)
-        return made(self.worlds[kind], kind)
+        return self.worlds[kind].made(kind)
 
     def began(self, first: Observation, info: WorldInfo, camera: object, /) -> None:
         self.began_in.append(info.kind)
@@ -297,63 +275,11 @@ def test_a_screenshot_without_a_pictures_folder_goes_to_the_current_one(
     assert pictures_folder() == tmp_path
 
 
-def session(config: PlayConfig, world: FakePlayWorld) -> Session:
-    clock = RealClock()
-    return Session(config=config, make=lambda _: made(world), clock=clock, started_at_s=clock.now())
-
-
-def test_a_hundred_headless_frames_on_two_threads_are_the_script_and_its_report(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "report.json"
-    world = FakePlayWorld()
-    config = PlayConfig(world="real", headless=True, frames=100, report=path)
-    session(config, world).play(HeadlessWindow(), scripted=True)
-    report = json.loads(path.read_text())
-    assert set(report) == REPORT_KEYS
-    assert report["frames"] == 100
-    assert set(report["tick_ms"]) == {"p50", "p95", "p99"}
-    assert report["fps"] > 0
-    assert report["first_frame_s"] > 0
-    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
-    again = FakePlayWorld()
-    session(config, again).play(HeadlessWindow(), scripted=True)
-    assert again.actions == world.actions
-    assert len(world.actions) == 100
-
-
-def test_quitting_the_window_ends_the_model_thread_and_closes_the_world() -> None:
-    world = FakePlayWorld()
-    before = threading.active_count()
-    session(PlayConfig(world="real"), world).play(FakeWindow([[]] * 3, quits=True), scripted=False)
-    assert world.closed == 1
-    assert threading.active_count() == before
-
-
-def test_an_error_on_the_model_thread_reaches_the_caller() -> None:
-    def broken(_: WorldConfig) -> MadeWorld:
-        raise CheckpointError("a checkpoint", "nothing", "Get one.")
-
-    clock = RealClock()
-    game = Session(config=PlayConfig(), make=broken, clock=clock, started_at_s=clock.now())
-    with pytest.raises(CheckpointError, match="Get one"):
-        game.play(FakeWindow(), scripted=False)
-
-
-def test_what_is_played_can_be_recorded(tmp_path: Path) -> None:
-    world = FakePlayWorld()
-    config = PlayConfig(world="real", seed=3, headless=True, frames=12, record=tmp_path / "walk")
-    session(config, world).play(HeadlessWindow(), scripted=True)
-    episode = Episode.open(tmp_path / "walk")
-    assert list(episode.actions) == world.actions
-    assert (episode.info.world.seed, episode.info.script) == (3, "stroll")
-
-
 def test_a_restart_while_recording_begins_a_second_episode(tmp_path: Path) -> None:
     board, world = Board(), FakePlayWorld()
     loop = ModelLoop(
         LoopConfig(world="real", seed=1, frames=2),
-        make_world=lambda _: made(world),
+        make_world=lambda _: world.made(),
         source=ScriptedInput([Action(forward=True)]),
         board=board,
         clock=FakeClock(),
@@ -362,79 +288,6 @@ def test_a_restart_while_recording_begins_a_second_episode(tmp_path: Path) -> No
     )
     loop.run()
     assert [len(Episode.open(tmp_path / name)) for name in ("walk", "walk-2")] == [2, 2]
-
-
-def test_an_occupied_record_folder_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    (tmp_path / "old").touch()
-    with pytest.raises(OutputError, match="old"):
-        app.run(PlayConfig(headless=True, record=tmp_path), make=_must_not_be_made)
-
-
-@pytest.mark.parametrize("driver", ["dummy", ""])
-def test_without_a_display_a_demo_is_filmed_and_said_so_once(
-    driver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SDL_VIDEODRIVER", driver)
-    monkeypatch.setattr("sys.platform", "linux")
-    config = PlayConfig(world="real", frames=30)
-    assert app.run(config, make=lambda _: made(FakePlayWorld())) == 0
-    told = capsys.readouterr()
-    assert told.err.count("No display") == 1
-    assert "worldsim-demo.mp4" in told.out
-    with av.open(str(tmp_path / "worldsim-demo.mp4")) as film:
-        stream = film.streams.video[0]
-        assert (stream.width, stream.height) == (64 * 4, 40 * 4)
-        assert stream.codec_context.pix_fmt == "yuv420p"
-        assert sum(1 for _ in film.decode(video=0)) == 31
-    assert Image.open(tmp_path / "worldsim-demo.png").width > 64
-
-
-@pytest.mark.parametrize("wrong", [{"frames": 0}, {"seed": -1}])
-def test_a_value_outside_its_domain_is_refused_by_name(wrong: dict[str, int]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        PlayConfig(**wrong)
-
-
-def test_a_foreign_pygame_is_detected() -> None:
-    assert foreign_pygame(True, {"pygame-ce": "2.5.8"}) is None
-    both = foreign_pygame(True, {"pygame-ce": "2.5.8", "pygame": "2.6.1"})
-    assert both is not None
-    assert "pip uninstall" in both
-    assert foreign_pygame(False, {"pygame": "2.6.1"}) is not None
-
-
-@pytest.mark.parametrize(
-    ("environment", "platform", "missing"),
-    [
-        ({"DISPLAY": ":0"}, "linux", False),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", False),
-        ({}, "linux", True),
-        ({}, "darwin", False),
-        ({}, "win32", False),
-        ({"DISPLAY": ":0", "SDL_VIDEODRIVER": "dummy"}, "linux", True),
-        ({"SDL_VIDEODRIVER": "kmsdrm"}, "linux", False),
-    ],
-)
-def test_a_missing_display_is_known_from_the_environment(
-    environment: dict[str, str], platform: str, missing: bool
-) -> None:
-    assert (missing_display(environment, platform) is not None) == missing
-
-
-@pytest.mark.parametrize(
-    ("renderer", "software"),
-    [
-        ("llvmpipe (LLVM 15.0.6, 256 bits)", True),
-        ("GDI Generic", True),
-        ("NVIDIA GeForce RTX 4090/PCIe/SSE2", False),
-        ("Apple M2", False),
-    ],
-)
-def test_emulated_opengl_is_recognised(renderer: str, software: bool) -> None:
-    assert is_software(renderer) == software
 
 
 class _Turns(Unpaced):
@@ -447,7 +300,3 @@ class _Turns(Unpaced):
     def wait(self) -> None:
         self._turn += 1
         self._calls.get(self._turn, nothing)()
-
-
-def _must_not_be_made(config: WorldConfig) -> MadeWorld:
-    raise AssertionError(config)
