@@ -15,20 +15,13 @@ Distances are metres, one cell is one metre, and positions count from the grid's
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from worldsim.errors import BackendError, ConfigError
-
-try:
-    import triton
-    import triton.language as tl
-except ImportError:  # the reference serves machines without Triton
-    triton = None
+from worldsim.errors import ConfigError
+from worldsim.kernels.dispatch import Implementation, tl, triton, use_triton
 
 FACE_NONE = -1
 FACE_TOP = 2  # faces are +x, -x, +y, -y, +z, -z, by the direction they look in
@@ -36,8 +29,18 @@ FACE_INSIDE = 6  # the ray starts inside a block
 BELOW = 3  # what lies under the grid: stone
 _TINY = 1e-9  # stands for a direction's zero
 
-Implementation = Literal["auto", "torch", "triton"]
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class Rays:
+    """Rays, and the grids of blocks that they go through."""
+
+    blocks: Tensor  # [N, X, Y, Z] uint8
+    clearance: Tensor  # [N, X, Y, Z] uint8
+    grid: Tensor  # [B] int64
+    through: Tensor  # [B] int64
+    origins: Tensor  # [B, R, 3] float32 metres
+    directions: Tensor  # [B, R, 3] float32
+    max_distance: float  # metres
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,36 +72,29 @@ class _March:
         return _March(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
-def raycast_reference(
-    blocks: Tensor,  # [N, X, Y, Z] uint8
-    clearance: Tensor,  # [N, X, Y, Z] uint8
-    grid: Tensor,  # [B] int64
-    through: Tensor,  # [B] int64
-    origins: Tensor,  # [B, R, 3] float32
-    directions: Tensor,  # [B, R, 3] float32
-    max_distance: float,
-) -> RayHits:
+def raycast_reference(rays: Rays) -> RayHits:
     """The march in plain torch, in lockstep over the rays that are still on their way."""
-    B, R, _ = origins.shape
-    hits = _no_hits(B, R, origins.device)
-    size = torch.tensor(blocks.shape[1:], device=origins.device)
-    march = _entered(grid, through, origins, directions, size)
+    hits = _no_hits(rays)
+    size = torch.tensor(rays.blocks.shape[1:], device=rays.origins.device)
+    march = _entered(rays, size)
     while len(march.ray):
-        march = march.kept(march.distance <= max_distance)
+        march = march.kept(march.distance <= rays.max_distance)
         inside = ((march.cell >= 0) & (march.cell < size)).all(-1)
         below = (march.cell[:, 1] < 0) & (march.direction[:, 1] < 0)
         _record_(hits, march.kept(below), FACE_TOP, BELOW)
         march = march.kept(inside)
         x, y, z = march.cell.unbind(-1)
-        block = blocks[march.grid, x, y, z].long()
+        block = rays.blocks[march.grid, x, y, z].long()
         blocked = (block != 0) & (block != march.through)
         _record_(hits, march.kept(blocked), None, block[blocked])
-        room = clearance[march.grid, x, y, z].long().clamp(min=1)
+        room = rays.clearance[march.grid, x, y, z].long().clamp(min=1)
         march = _advanced(march.kept(~blocked), room[~blocked])
     return hits
 
 
-def _no_hits(B: int, R: int, device: torch.device) -> RayHits:
+def _no_hits(rays: Rays) -> RayHits:
+    B, R, _ = rays.origins.shape
+    device = rays.origins.device
     return RayHits(
         torch.full((B, R), float("inf"), device=device),
         torch.full((B, R), FACE_NONE, dtype=torch.int32, device=device),
@@ -108,15 +104,12 @@ def _no_hits(B: int, R: int, device: torch.device) -> RayHits:
 
 
 def _entered(
-    grid: Tensor,  # [B] int64
-    through: Tensor,  # [B] int64
-    origins: Tensor,  # [B, R, 3]
-    directions: Tensor,  # [B, R, 3]
-    size: Tensor,  # [3]
+    rays: Rays,
+    size: Tensor,  # [3] cells of a grid
 ) -> _March:
     """Rays at their origins or where they enter the grid; those that miss it are left out."""
-    B, R, _ = origins.shape
-    origin, direction = origins.reshape(-1, 3), directions.reshape(-1, 3)
+    B, R, _ = rays.origins.shape
+    origin, direction = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
     direction = torch.where(direction.abs() < _TINY, torch.full_like(direction, _TINY), direction)
     near = torch.where(direction > 0, torch.zeros_like(size), size)
     enter, axis = ((near - origin) / direction).max(-1)
@@ -128,8 +121,8 @@ def _entered(
     ray = torch.arange(B * R, device=origin.device)
     march = _March(
         ray,
-        grid.repeat_interleave(R),
-        through.repeat_interleave(R),
+        rays.grid.repeat_interleave(R),
+        rays.through.repeat_interleave(R),
         origin,
         direction,
         distance,
@@ -263,28 +256,20 @@ if triton is not None:
             m_active = m_inside & (m_hit == 0) & (b_t <= max_distance)
 
 
-def _launch(
-    blocks: Tensor,  # [N, X, Y, Z] uint8
-    clearance: Tensor,  # [N, X, Y, Z] uint8
-    grid: Tensor,  # [B] int64
-    through: Tensor,  # [B] int64
-    origins: Tensor,  # [B, R, 3] float32
-    directions: Tensor,  # [B, R, 3] float32
-    max_distance: float,
-) -> RayHits:
-    B, R, _ = origins.shape
-    hits = _no_hits(B, R, origins.device)  # the kernel writes only where there is a hit
+def _launch(rays: Rays) -> RayHits:
+    B, R, _ = rays.origins.shape
+    hits = _no_hits(rays)  # the kernel writes only where there is a hit
     if B * R == 0:
         return hits
-    inputs = (blocks, clearance, grid, through, origins, directions)
+    inputs = (rays.blocks, rays.clearance, rays.grid, rays.through, rays.origins, rays.directions)
     outputs = (hits.distance, hits.face, hits.block, hits.cell)
     BLOCK = 128
     _raycast_kernel[(triton.cdiv(R, BLOCK), B)](
         *(tensor.contiguous() for tensor in inputs),
         *outputs,
         R,
-        *blocks.shape[1:],
-        max_distance,
+        *rays.blocks.shape[1:],
+        rays.max_distance,
         TINY=_TINY,
         BELOW_ID=BELOW,
         BLOCK=BLOCK,
@@ -336,17 +321,6 @@ def raycast(
         through = torch.zeros(B, dtype=torch.int64, device=device)
     if clearance is None:
         clearance = (blocks == 0).to(torch.uint8)
-    march: Any = _launch if _use_triton(device, implementation) else raycast_reference
-    hits: RayHits = march(blocks, clearance, grid, through, origins, directions, max_distance)
-    return hits
-
-
-def _use_triton(device: torch.device, implementation: Implementation) -> bool:
-    """The one place that decides who runs the kernel."""
-    if implementation == "triton" and triton is None:
-        raise BackendError("Triton to be installed", "no module triton", "pip install triton")
-    chosen = implementation == "triton"
-    if implementation == "auto":
-        chosen = triton is not None and device.type == "cuda"
-    _log.debug("raycast: %s on %s (%s)", "triton" if chosen else "torch", device, implementation)
-    return chosen
+    rays = Rays(blocks, clearance, grid, through, origins, directions, max_distance)
+    march = _launch if use_triton("raycast", device, implementation) else raycast_reference
+    return march(rays)

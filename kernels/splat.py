@@ -15,26 +15,16 @@ Shape letters: B views, P surfels in each, H by W pixels.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, fields
-from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worldsim.errors import BackendError, ConfigError
-
-try:
-    import triton
-    import triton.language as tl
-except ImportError:  # the reference serves machines without Triton
-    triton = None
+from worldsim.errors import ConfigError
+from worldsim.kernels.dispatch import Implementation, tl, triton, use_triton
 
 MAX_RADIUS_PX = 1.0  # a footprint reaches the four pixel centres around the surfel, no more
-
-Implementation = Literal["auto", "torch", "triton"]
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +163,5 @@ def splat(
             f"{tuple(ceiling.shape)}",
             "Give one z-buffer per view.",
         )
-    draw: Any = _launch if _use_triton(surfels.x.device, implementation) else splat_reference
-    drawn: Tensor = draw(surfels, height=height, width=width, ceiling=ceiling)
-    return drawn
-
-
-def _use_triton(device: torch.device, implementation: Implementation) -> bool:
-    """The one place that decides who runs the kernel."""
-    if implementation == "triton" and triton is None:
-        raise BackendError("Triton to be installed", "no module triton", "pip install triton")
-    chosen = implementation == "triton"
-    if implementation == "auto":
-        chosen = triton is not None and device.type == "cuda"
-    _log.debug("splat: %s on %s (%s)", "triton" if chosen else "torch", device, implementation)
-    return chosen
+    draw = _launch if use_triton("splat", surfels.x.device, implementation) else splat_reference
+    return draw(surfels, height=height, width=width, ceiling=ceiling)
