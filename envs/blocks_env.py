@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from worldsim.envs.base import TaskWorld, WorldEnv
 
@@ -78,16 +79,16 @@ class BlocksEnv(WorldEnv):
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:
         """See the class; `world_factory` puts another world in, for tests."""
-        self._renderer = renderer
         super().__init__(
-            world_factory or self._block_world,
+            world_factory or partial(_block_world, renderer),
             render_mode=render_mode,
             action_view=action_view,
             size=size,
             scene=scene,
         )
 
-    def _block_world(self) -> TaskWorld:
-        from worldsim.envs.blocks.world import BlockWorld
 
-        return BlockWorld(renderer=self._renderer, task="reach")
+def _block_world(renderer: str) -> TaskWorld:
+    from worldsim.envs.blocks.world import BlockWorld
+
+    return BlockWorld(renderer=renderer, task="reach")

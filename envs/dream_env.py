@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from worldsim.envs.base import TaskWorld, WorldEnv
@@ -157,26 +158,21 @@ class DreamEnv(WorldEnv):
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:
         """See the class; `world_factory` puts another world in, for tests."""
-        self._checkpoint = checkpoint
-        self._device = device
-        self._steps = steps
-        self._memory = memory
         super().__init__(
-            world_factory or self._dream_world,
+            world_factory or partial(_dream_world, checkpoint, device, steps, memory),
             render_mode=render_mode,
             action_view=action_view,
             size=size,
             scene=scene,
         )
 
-    def _dream_world(self) -> TaskWorld:
-        from worldsim.engine.engine import WorldEngine
-        from worldsim.engine.state import EngineState
 
-        engine = WorldEngine.from_pretrained(
-            self._checkpoint, device=self._device, steps=self._steps, memory=self._memory
-        )
-        return DreamTask(engine, state_from_bytes=EngineState.from_bytes, find_beacon=_true_beacon)
+def _dream_world(checkpoint: str, device: str, steps: int | None, memory: str) -> TaskWorld:
+    from worldsim.engine.engine import WorldEngine
+    from worldsim.engine.state import EngineState
+
+    engine = WorldEngine.from_pretrained(checkpoint, device=device, steps=steps, memory=memory)
+    return DreamTask(engine, state_from_bytes=EngineState.from_bytes, find_beacon=_true_beacon)
 
 
 def _true_beacon(seed: int, scene: str | None) -> Sequence[float]:  # [3] metres
