@@ -1,12 +1,11 @@
-"""The training loop: its limits, its state on disk, and its processes."""
+"""The training loop: its limits, its state on disk, its stages and commands."""
 
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
+import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +15,9 @@ import torch
 from dreams import plane_episode, random_model
 from fakes import FakeClock, FakePool, FakeStage
 from rich.console import Console
-from torch import nn
+from torch import Tensor, nn
 
-from worldsim.errors import BackendError, CheckpointError, ConfigError
+from worldsim.errors import CheckpointError, ConfigError, TrainingError
 from worldsim.model.checkpoint import load_checkpoint, save_checkpoint
 from worldsim.model.presets import ModelConfig, preset
 from worldsim.model.world_model import WorldModel
@@ -54,7 +53,12 @@ class Run:
 
 
 def make_run(
-    out: Path, *, seconds: float, model: WorldModel | None = None, **options: float
+    out: Path,
+    *,
+    seconds: float,
+    model: WorldModel | None = None,
+    make_stage: Callable[[FakeClock, WorldModel], FakeStage] = FakeStage,
+    **options: float,
 ) -> Run:
     config = RunConfig(
         out=out,
@@ -64,7 +68,7 @@ def make_run(
         **options,  # type: ignore[arg-type]
     )
     clock, pool = FakeClock(), FakePool(plane_episode(WALK))
-    stage = FakeStage(clock, model or random_model())
+    stage = make_stage(clock, model or random_model())
     runtime = Runtime(torch.device("cpu"), 0, 1, config.minutes * 60, clock, clock.now())
     trainer = Trainer(config, stage, runtime, Console(quiet=True), lambda *_: pool)
     return Run(trainer, stage, pool, clock)
@@ -139,6 +143,31 @@ def test_an_interrupted_run_saves_what_it_has(tmp_path: Path) -> None:
     assert resumed.trainer.progress.step == 3
     assert same_weights(resumed.stage.model, run.stage.model)
     assert load_checkpoint(tmp_path / "checkpoint").training["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [lambda total: total * math.nan, lambda total: total + (total - total).sqrt()],
+    ids=["loss", "gradient alone"],
+)
+def test_a_run_that_diverges_says_so_and_keeps_the_last_good_state(
+    tmp_path: Path, spoilt: Callable[[Tensor], Tensor]
+) -> None:
+    class Diverging(FakeStage):
+        def losses(
+            self, average: WorldModel, episodes: list[Episode], step: int, rng: np.random.Generator
+        ) -> dict[str, Tensor]:
+            losses = super().losses(average, episodes, step, rng)
+            return losses if step < 6 else {"total": spoilt(losses["total"])}
+
+    make_run(tmp_path, seconds=3).trainer.run()
+    saved = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.suffix != ".jsonl"}
+    run = make_run(tmp_path, seconds=9, make_stage=Diverging)
+    with pytest.raises(TrainingError, match=r"finite.*step 6.*nan.*--learning-rate"):
+        run.trainer.run()
+    assert run.pool.closed == 1
+    assert saved == {path: path.read_bytes() for path in saved}
+    assert make_run(tmp_path, seconds=3).trainer.progress.step == 4
 
 
 def test_the_pool_is_filled_first_and_refreshed_at_its_pace(tmp_path: Path) -> None:
@@ -315,70 +344,3 @@ def test_a_command_says_how_it_ended(
 
     monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), "--minutes", "2"])
     assert training_cli.run(RunConfig, train) == code
-
-
-# Processes
-
-
-def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(BackendError, match="tpu"):
-        Runtime.start("tpu", 1.0)
-
-
-def test_a_runtime_measures_its_time_by_its_clock() -> None:
-    clock = FakeClock()
-    runtime = Runtime(torch.device("cpu"), 0, 1, 10.0, clock, clock.now())
-    clock.spend(9.0)
-    assert not runtime.time_is_up()
-    assert runtime.time_is_up(reserve_s=2.0)
-    clock.spend(2.0)
-    assert runtime.elapsed_s() == 11.0
-    assert runtime.time_is_up()
-
-
-SECOND_PROCESS = """
-import torch
-from worldsim.train.runtime import Runtime
-runtime = Runtime.start("cpu", 1e9)
-model = torch.nn.Linear(2, 1)
-for parameter in model.parameters():
-    parameter.grad = torch.full_like(parameter, 3.0)
-runtime.average_gradients(model)
-assert all((p.grad == 2.0).all() for p in model.parameters())
-assert runtime.time_is_up()
-runtime.close()
-"""
-
-
-def test_two_processes_average_their_gradients_and_stop_together(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, "-c", SECOND_PROCESS]
-    second = subprocess.Popen(command, env={**os.environ, **shared, "RANK": "1"})
-    for name, value in {**shared, "RANK": "0"}.items():
-        monkeypatch.setenv(name, value)
-    runtime = Runtime.start("cpu", 0.0)
-    try:
-        assert runtime.leads
-        model = nn.Linear(2, 1)
-        for parameter in model.parameters():
-            parameter.grad = torch.full_like(parameter, 1.0)
-        runtime.average_gradients(model)
-        assert all((p.grad == 2.0).all() for p in model.parameters() if p.grad is not None)
-        assert runtime.time_is_up()  # for this process alone it is; the other one has ages left
-        assert second.wait(timeout=120) == 0
-    finally:
-        runtime.close()
-        second.kill()
-        second.wait()
-
-
-def test_alone_gradients_stay_as_they_are() -> None:
-    model, clock = nn.Linear(2, 1), FakeClock()
-    model.weight.grad = torch.ones(1, 2)
-    Runtime(torch.device("cpu"), 0, 1, 1.0, clock, 0.0).average_gradients(model)
-    assert torch.equal(model.weight.grad, torch.ones(1, 2))

@@ -52,5 +52,9 @@ class BackendError(WorldsimError):
     """A renderer, device or runtime asked for by name is not available."""
 
 
+class TrainingError(WorldsimError):
+    """A training run has diverged."""
+
+
 class ConfigError(WorldsimError, ValueError):
     """A configuration value is outside its domain."""

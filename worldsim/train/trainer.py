@@ -18,7 +18,7 @@ from rich.progress import Progress as ProgressBar
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
-from worldsim.errors import ConfigError
+from worldsim.errors import ConfigError, TrainingError
 from worldsim.model.checkpoint import load_checkpoint, save_checkpoint
 from worldsim.model.presets import preset
 from worldsim.model.world_model import WorldModel
@@ -125,19 +125,27 @@ class Trainer:
         self._base = replace(self.progress)
 
     def run(self) -> None:
-        """Train until the time is up or the process is told to stop; leaves a state either way."""
+        """Train until the time is up or the process is told to stop; leaves a state either way.
+
+        Raises TrainingError when the loss or its gradient is not finite; the state on disk then
+        stays the last one saved before.
+        """
         config, runtime = self.config, self.runtime
         seed = int(self.rng.integers(2**31))  # and other worlds
         pool = self.make_pool(
             replace(config.data, seed=seed), self.stage.model.config.intrinsics, config.workers
         )
+        diverged = False
         try:
             with self._bar() as bar:
                 self._fill(pool, bar)
                 self._loop(pool, bar)
+        except TrainingError:
+            diverged = True
+            raise
         finally:
             pool.close()
-            if runtime.leads:
+            if runtime.leads and not diverged:
                 self._save()
 
     def _fill(self, pool: Pool, bar: ProgressBar) -> None:
@@ -177,13 +185,14 @@ class Trainer:
             losses = self.stage.losses(self.ema.model, episodes, step, self.rng)
         losses["total"].backward()
         self.runtime.average_gradients(model)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        total = float(losses["total"].detach())
+        _require_finite(total, float(norm), step)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.ema.update(model)
         self.progress.step += 1
-        total = float(losses["total"].detach())
         if step % LOG_EVERY == 0 and self.runtime.leads:
             self._log({name: float(value.detach()) for name, value in losses.items()})
         return total
@@ -242,6 +251,16 @@ def learning_rate_factor(config: RunConfig, progress: Progress) -> float:
     warm = min(1.0, (progress.step + 1) / config.warmup_steps)
     cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress.seconds / total_s)))
     return warm * (0.05 + 0.95 * cosine)
+
+
+def _require_finite(loss: float, gradient_norm: float, step: int) -> None:
+    if not (math.isfinite(loss) and math.isfinite(gradient_norm)):
+        raise TrainingError(
+            f"a finite loss and gradient at step {step}",
+            f"loss {loss:g} with a gradient of norm {gradient_norm:g}",
+            "Call it again with the same --out, to go on from the last state saved, and a lower "
+            "--learning-rate.",
+        )
 
 
 def initial_model(config: RunConfig) -> WorldModel:
