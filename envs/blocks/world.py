@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from worldsim.envs.blocks.noise import hashed
 from worldsim.envs.blocks.physics import Body, advance_body, cells_of, pick, touches
 from worldsim.envs.blocks.spawn import BEACON_HEIGHT, find_start
 from worldsim.envs.blocks.tasks import Progress, require_task, score
-from worldsim.envs.blocks.voxels import VoxelWorld
+from worldsim.envs.blocks.voxels import VoxelWindow, VoxelWorld
 from worldsim.errors import SceneError, StateError
 from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult, require_seed
 
@@ -31,6 +31,15 @@ _STATE_VERSION: Final = 1
 _SALT_DAY: Final = 501
 _DEFAULT_SEED: Final = 0
 _FIRST_LIGHT, _LAST_LIGHT = 0.26, 0.7  # episodes start in daylight
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A view not yet drawn; it keeps its blocks, whatever becomes of the world's."""
+
+    pose: Pose
+    window: VoxelWindow
+    day: float  # [0, 1), 0.5 is noon
 
 
 class BlockWorld:
@@ -131,12 +140,24 @@ class BlockWorld:
 
     def render(self, poses: Sequence[Pose]) -> Frames:
         """What eyes at these poses see of the present blocks at the present time of day."""
+        return self.draw([self.sight(pose) for pose in poses])
+
+    def sight(self, pose: Pose) -> Sight:
+        """What an eye at this pose sees now, to be drawn later."""
+        return Sight(pose, self.voxels.window(pose.x, pose.z), self.day)
+
+    def draw(self, sights: Sequence[Sight]) -> Frames:
+        """The pictures of sights of this world, whenever they are from."""
         if self._renderer is None:
             from worldsim.envs.blocks.renderers.choose import make_renderer
 
             self._renderer = make_renderer(self._renderer_name)
-        windows = [self.voxels.window(pose.x, pose.z) for pose in poses]
-        return self._renderer.render(windows, poses, [self.day] * len(poses), self.intrinsics)
+        return self._renderer.render(
+            [sight.window for sight in sights],
+            [sight.pose for sight in sights],
+            [sight.day for sight in sights],
+            self.intrinsics,
+        )
 
     def close(self) -> None:
         if self._renderer is not None:

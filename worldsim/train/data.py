@@ -8,7 +8,7 @@ import queue
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from multiprocessing.queues import Queue
 
 import numpy as np
@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from worldsim.actions import to_vector
 from worldsim.camera import Intrinsics, pose_matrices
-from worldsim.envs.blocks.world import BlockWorld
+from worldsim.envs.blocks.world import BlockWorld, Sight
 from worldsim.errors import ConfigError
 from worldsim.train.behaviour import behave
-from worldsim.types import Action, Pose
 
 HOVER_M = (-1.0, 0.8)  # below, the eye would be in the ground
 MAX_TRAINING_SEED = 1_000_000  # suites use 5,000,000 and up
@@ -65,39 +64,33 @@ class DataConfig:
 def render_episode(
     world: BlockWorld, seed: int, ticks: int, height_error_m: float = 0.0
 ) -> Episode:
-    """Walk `ticks` ticks from a seed; physics runs first, frames are rendered in batches.
+    """Walk `ticks` ticks from a seed, and then draw all frames in one batch.
 
     With `height_error_m`, the camera of half of the episodes hovers at a wrong height.
     """
-    rng = np.random.default_rng(seed)
     wrong = _height_error(seed, height_error_m)
-    poses, actions, rgb, depth = [], [], [], []
-    pending: list[Pose] = []
-    stream = behave(rng)
+    actions = list(islice(behave(np.random.default_rng(seed)), ticks))
     world.prepare(seed=seed)
-    for tick in range(ticks + 1):
-        poses.append(world.pose.moved(0.0, wrong, 0.0))
-        pending.append(poses[-1])
-        action = next(stream) if tick < ticks else Action()
-        last = tick == ticks
-        if last or action.attack or action.use:  # the blocks may change: draw what they were
-            frames = world.render(pending)
-            rgb.append(frames.rgb)
-            depth.append(frames.depth.astype(np.float16))
-            pending = []
-        if not last:
-            actions.append(action)
-            world.advance(action)
+    sights = [_hovering(world, wrong)]
+    for action in actions:
+        world.advance(action)
+        sights.append(_hovering(world, wrong))
+    frames = world.draw(sights)
+    poses = [sight.pose for sight in sights]
     moves = np.array([b.displacement_from(a) for a, b in pairwise(poses)], np.float32)
     return Episode(
-        np.concatenate(rgb),
-        np.concatenate(depth),
+        frames.rgb,
+        frames.depth.astype(np.float16),
         pose_matrices(poses),
         np.array([p.pitch_deg for p in poses], dtype=np.float32),
         np.stack([to_vector(a) for a in actions]),
         moves,
         wrong,
     )
+
+
+def _hovering(world: BlockWorld, height_m: float) -> Sight:
+    return world.sight(world.pose.moved(0.0, height_m, 0.0))
 
 
 def _height_error(seed: int, deviation_m: float) -> float:
