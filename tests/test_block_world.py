@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
@@ -15,7 +16,7 @@ from worldsim.envs.blocks.blocks import Block
 from worldsim.envs.blocks.physics import Body
 from worldsim.envs.blocks.start import start_clip
 from worldsim.envs.blocks.tasks import Progress, reach_reward, score
-from worldsim.envs.blocks.world import SCENES, BlockWorld
+from worldsim.envs.blocks.world import SCENES, WORLD_VERSION, BlockWorld
 from worldsim.errors import ConfigError, SceneError, StateError
 from worldsim.types import Action
 
@@ -238,6 +239,18 @@ def test_a_start_clip_looks_all_around_and_ends_where_it_began() -> None:
     assert last.pose == first.pose
     assert np.abs(last.rgb.astype(int) - first.rgb).mean() < 2.0
     assert np.abs(clip.observations[4].rgb.astype(int) - first.rgb).mean() > 2.0
+
+
+def test_a_world_that_changes_gets_another_version() -> None:
+    """Where this fails on purpose, raise WORLD_VERSION: recorded episodes no longer replay."""
+    digest = hashlib.sha256()
+    world = BlockWorld(task=None)
+    for scene in SCENES:
+        world.prepare(seed=5, scene=scene)
+        digest.update(world.voxels.columns(-40, -40, 80, 80).tobytes())
+        path = [[body.x, body.y, body.z] for body, _, _ in wander(world, 100)]
+        digest.update((np.array(path) * 1000).round().astype(np.int64).tobytes())
+    assert (WORLD_VERSION, digest.hexdigest()[:16]) == (1, "64b3ac0c283deb84")
 
 
 def test_stepping_gives_the_picture_after_the_action() -> None:

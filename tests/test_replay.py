@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import FakeWorld
 
+import worldsim
+from worldsim.envs.blocks.world import WORLD_VERSION
 from worldsim.errors import CheckpointError, ConfigError, EpisodeError, OutputError
 from worldsim.record import replay, rollout
 from worldsim.record.episode import Episode
@@ -75,6 +78,19 @@ def test_other_weights_are_an_error_unless_allowed(tmp_path):
         replay.run(ReplayConfig(episode=tmp_path / "e"), make=make_other)
     allowed = ReplayConfig(episode=tmp_path / "e", allow_other_weights=True)
     assert replay.run(allowed, make=make_other) == 0
+
+
+def test_a_real_world_replays_until_the_world_itself_changes(tmp_path, monkeypatch):
+    config = RecordConfig(out=tmp_path / "e", world="real", renderer="torch", ticks=2)
+    assert rollout.run(config) == 0
+    again = ReplayConfig(episode=tmp_path / "e")
+    with monkeypatch.context() as released:
+        released.setattr("worldsim.__version__", "9.9")
+        assert replay.run(again) == 0
+    monkeypatch.setattr("worldsim.envs.blocks.world.WORLD_VERSION", 99)
+    told = f"version {WORLD_VERSION}; got version 99. Install worldsim {worldsim.__version__}"
+    with pytest.raises(EpisodeError, match=re.escape(told)):
+        replay.run(again)
 
 
 def test_a_recording_that_began_in_mid_session_cannot_be_replayed(tmp_path):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from worldsim.envs.blocks.renderers.frames import Frames, Renderer
 
 SCENES: Final = tuple(biome.name.lower() for biome in Biome)
+WORLD_VERSION: Final = 1  # raised when the same seed and actions come to give other frames
 DAY_S: Final = 1200.0
 _REPEAT_TICKS: Final = 5  # a held button acts again after this many ticks
 _STATE_VERSION: Final = 1

@@ -39,7 +39,7 @@ INFO_NAME, TICKS_NAME, VIDEO_NAME, DEPTH_NAME = (
 class WorldInfo:
     """Which world an episode comes from, and where in it frame 0 is.
 
-    `version` is a dream's model hash, or the version of the real world's code. Checkpoint,
+    `version` is a dream's model hash, or the real world's WORLD_VERSION. Checkpoint,
     denoising steps and memory mode belong to a dream, the renderer to the real world. `seed` is
     None if the recording did not begin at a reset; such an episode cannot be replayed.
     """

@@ -61,7 +61,7 @@ def run(config: ReplayConfig, *, make: MakeWorld = make_world) -> int:
     made = make(_world_config(episode.info.world, config.device))
     try:
         if not config.allow_other_weights:
-            _require_version(episode.info.world, made.info)
+            _require_version(episode, made.info)
         mismatch = _verify(made.world, episode)
     finally:
         made.world.close()
@@ -143,7 +143,8 @@ def _require_start(episode: Episode) -> None:
         )
 
 
-def _require_version(recorded: WorldInfo, present: WorldInfo) -> None:
+def _require_version(episode: Episode, present: WorldInfo) -> None:
+    recorded = episode.info.world
     if recorded.version == present.version:
         return
     if recorded.kind == "dream":
@@ -152,8 +153,9 @@ def _require_version(recorded: WorldInfo, present: WorldInfo) -> None:
             f"checkpoint {recorded.checkpoint!r} with hash {present.version}",
             "Restore that checkpoint, or pass --allow-other-weights.",
         )
+    recorder = episode.info.software.get("worldsim", "that recorded it")
     raise EpisodeError(
         f"the real world of version {recorded.version}",
-        present.version,
-        "Install that version of worldsim, or pass --allow-other-weights.",
+        f"version {present.version}",
+        f"Install worldsim {recorder}, or pass --allow-other-weights.",
     )

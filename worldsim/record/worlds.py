@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-import worldsim
 from worldsim.camera import Intrinsics
 from worldsim.errors import ConfigError
 from worldsim.record.format import WorldInfo
@@ -93,11 +92,11 @@ def _make_dream(config: WorldConfig) -> MadeWorld:
 
 
 def _make_real(config: WorldConfig) -> MadeWorld:
-    from worldsim.envs.blocks.world import BlockWorld  # heavy
+    from worldsim.envs.blocks.world import WORLD_VERSION, BlockWorld  # heavy
 
     renderer = _resolved_renderer(config.renderer)
     world = BlockWorld(renderer=renderer, task=None)
-    return MadeWorld(world, WorldInfo(kind="real", version=worldsim.__version__, renderer=renderer))
+    return MadeWorld(world, WorldInfo(kind="real", version=str(WORLD_VERSION), renderer=renderer))
 
 
 def _resolved_renderer(name: RendererName) -> str:
