@@ -8,18 +8,23 @@ from pathlib import Path
 
 import av
 import pytest
-from fakes import FakePlayWorld, FakeWindow
+from fakes import FakeClock, FakePlayWorld, FakeWindow
 from PIL import Image
 
-from worldsim.engine.clock import RealClock
+from worldsim import cli
+from worldsim.engine.clock import RealClock, Unpaced
 from worldsim.errors import CheckpointError, ConfigError, OutputError
 from worldsim.play import app
 from worldsim.play.app import PlayConfig, Session
 from worldsim.play.gl_presenter import is_software
+from worldsim.play.loop import LoopConfig, ModelLoop, Order
+from worldsim.play.mailbox import ScriptedInput
 from worldsim.play.pygame_window import foreign_pygame, missing_display
+from worldsim.play.tick import Board
 from worldsim.play.window import HeadlessWindow
 from worldsim.record.episode import Episode
 from worldsim.record.worlds import MadeWorld, WorldConfig
+from worldsim.types import Action, Observation
 
 REPORT_KEYS = {
     "world",
@@ -38,7 +43,10 @@ REPORT_KEYS = {
 def session(config: PlayConfig, world: FakePlayWorld) -> Session:
     clock = RealClock()
     return Session(
-        config=config, make=lambda _: world.made(), clock=clock, started_at_s=clock.now()
+        config=config,
+        make=lambda asked: world.made(asked.kind),
+        clock=clock,
+        started_at_s=clock.now(),
     )
 
 
@@ -87,6 +95,58 @@ def test_what_is_played_can_be_recorded(tmp_path: Path) -> None:
     episode = Episode.open(tmp_path / "walk")
     assert list(episode.actions) == world.actions
     assert (episode.info.world.seed, episode.info.script) == (3, "stroll")
+
+
+class PictureWorld(FakePlayWorld):
+    """A FakePlayWorld that can start in a picture, as a dream can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[Path | None] = []
+
+    def reset(
+        self, *, seed: int | None = None, scene: str | None = None, image: Path | None = None
+    ) -> Observation:
+        self.images.append(image)
+        return super().reset(seed=seed, scene=scene)
+
+
+def test_a_dream_can_start_in_a_picture_and_its_recording_claims_no_seed(tmp_path: Path) -> None:
+    image, world = tmp_path / "photo.jpg", PictureWorld()
+    config = PlayConfig(image=image, headless=True, frames=3, record=tmp_path / "walk")
+    session(config, world).play(HeadlessWindow(), scripted=True)
+    assert (world.images, world.resets) == ([image], [(7, None)])
+    assert Episode.open(tmp_path / "walk").info.world.seed is None
+
+
+def test_the_real_world_beside_a_picture_starts_from_the_seed() -> None:
+    image = Path("photo.jpg")
+    worlds = {"dream": PictureWorld(), "real": FakePlayWorld()}
+    loop = ModelLoop(
+        LoopConfig(world="dream", seed=7, image=image, frames=1),
+        make_world=lambda kind: worlds[kind].made(kind),
+        source=ScriptedInput([Action()]),
+        board=Board(),
+        clock=FakeClock(),
+        pacing=Unpaced(),
+    )
+    loop.order(Order.switch_world)
+    loop.run()
+    assert loop.world == "real"
+    assert worlds["real"].resets == [(7, None)]
+
+
+@pytest.mark.parametrize("other", [("--world", "real"), ("--scene", "forest")])
+def test_a_picture_with_another_start_is_refused(
+    other: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["play", "--image", "photo.jpg", *other])
+    told = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert stop.value.code == 2
+    assert "expected --image for a dream" in told
+    assert f"got --image photo.jpg {' '.join(other)}." in told
+    assert f"Leave out {' '.join(other)}" in told
 
 
 def test_an_occupied_record_folder_is_refused_before_anything_starts(tmp_path: Path) -> None:

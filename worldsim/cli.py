@@ -44,7 +44,11 @@ COMMANDS = {
         "worldsim.play.app",
         "PlayConfig",
         "Walk through a dreamed world, or the true one, in a window.",
-        ("worldsim play", "worldsim play --world real --scene forest --seed 3"),
+        (
+            "worldsim play",
+            "worldsim play --image photo.jpg",
+            "worldsim play --world real --scene forest --seed 3",
+        ),
     ),
     "record": Command(
         "worldsim.record.rollout",

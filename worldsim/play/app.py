@@ -52,6 +52,8 @@ class PlayConfig:
     """Which world: the same seed is the same world."""
     scene: str | None = None
     """meadow, forest, desert, snow or canyon; left out, the seed decides."""
+    image: Path | None = None
+    """Start the dream in this picture, instead of in the seed's world."""
     checkpoint: str = "default"
     """The dream's checkpoint: a name or a folder."""
     steps: int | None = None
@@ -86,6 +88,13 @@ class PlayConfig:
             raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
         if self.seed < 0:
             raise ConfigError("a seed of 0 or more", repr(self.seed), "Correct it.")
+        if self.image is not None and (self.world == "real" or self.scene is not None):
+            other = "--world real" if self.world == "real" else f"--scene {self.scene}"
+            raise ConfigError(
+                "--image for a dream that starts in no scene",
+                f"--image {self.image} {other}",
+                f"Leave out {other}, or the picture.",
+            )
 
     def world_config(self, kind: WorldKind) -> WorldConfig:
         return WorldConfig(
@@ -166,6 +175,7 @@ class Session:
             world=config.world,
             seed=config.seed,
             scene=config.scene,
+            image=config.image,
             frames=config.frames or default_frames,
         )
 

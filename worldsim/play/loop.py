@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, cast
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
@@ -15,7 +16,7 @@ from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.mailbox import InputSource, Motion
 from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Tick
-from worldsim.play.traits import keyframes_of, stages_of
+from worldsim.play.traits import Picturing, keyframes_of, stages_of
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, WorldKind
 from worldsim.types import Action, Observation, StepResult
@@ -50,6 +51,7 @@ class LoopConfig:
     world: WorldKind
     seed: int
     scene: str | None = None
+    image: Path | None = None  # where the dream starts, in place of the seed's world
     frames: int | None = None  # stop after so many ticks; None: play on
 
     def __post_init__(self) -> None:
@@ -191,7 +193,13 @@ class ModelLoop:
         self._begin()
 
     def _reset(self, made: MadeWorld) -> Observation:
-        return _own_copy(made.world.reset(seed=self.config.seed, scene=self.config.scene))
+        seed, image = self.config.seed, self._image(made)
+        if image is None:
+            return _own_copy(made.world.reset(seed=seed, scene=self.config.scene))
+        return _own_copy(cast(Picturing, made.world).reset(seed=seed, image=image))
+
+    def _image(self, made: MadeWorld) -> Path | None:
+        return self.config.image if made.info.kind == "dream" else None
 
     def _begin(self) -> None:
         """From here on another world is on the screen: input meant for the old one is dropped."""
@@ -199,7 +207,8 @@ class ModelLoop:
         self.meter.interrupted()
         self._recent_ms, self._pulse = Ring(HUD_TICKS), Pulse()
         stage = self._stages[self._name]
-        info = replace(stage.made.info, seed=self.config.seed, scene=self.config.scene)
+        seed = self.config.seed if self._image(stage.made) is None else None
+        info = replace(stage.made.info, seed=seed, scene=self.config.scene)
         for watcher in self._watchers:
             watcher.began(stage.observation, info, stage.made.world.intrinsics)
         self._publish(self._phase())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sized
+from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+from worldsim.types import Observation
 
 
 class Metrics(Protocol):
@@ -20,6 +23,12 @@ class Remembering(Protocol):
 class Metered(Protocol):
     @property
     def metrics(self) -> Metrics: ...
+
+
+class Picturing(Protocol):
+    """A dream: what else can start in a picture?"""
+
+    def reset(self, *, seed: int, image: Path) -> Observation: ...
 
 
 def keyframes_of(world: object) -> int | None:

@@ -41,7 +41,7 @@ class WorldInfo:
 
     `version` is a dream's model hash, or the real world's WORLD_VERSION. Checkpoint,
     denoising steps and memory mode belong to a dream, the renderer to the real world. `seed` is
-    None if the recording did not begin at a reset; such an episode cannot be replayed.
+    None if the recording did not begin at a reset to one; such an episode cannot be replayed.
     """
 
     kind: str

@@ -137,8 +137,8 @@ def _require_start(episode: Episode) -> None:
         )
     if episode.info.world.seed is None:
         raise EpisodeError(
-            f"{episode.folder} to begin at a reset",
-            "a recording that began in the middle of a session",
+            f"{episode.folder} to begin at a reset to a seed",
+            "a recording that began in the middle of a session, or in a picture",
             "Only recordings with a seed can be replayed.",
         )
 
