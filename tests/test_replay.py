@@ -129,15 +129,22 @@ def test_a_script_is_cut_or_repeated_to_the_ticks_asked_for(tmp_path):
     assert planned_actions(RecordConfig(out=tmp_path, ticks=len(once) + 3)) == once + once[:3]
 
 
+class BrokenWorld(FakeWorld):
+    """Fails at its first step."""
+
+    def step(self, action: Action) -> StepResult:
+        raise ArithmeticError
+
+
 def test_the_world_is_closed_also_when_recording_fails(tmp_path):
-    made = make_fake(WorldConfig())
+    world = BrokenWorld()
+    made = MadeWorld(world, INFO)
     (tmp_path / "old").write_text("")
     with pytest.raises(OutputError, match="old"):
         rollout.run(RecordConfig(out=tmp_path), make=lambda config: made)
-    made.world.step = None  # type: ignore[method-assign]
-    with pytest.raises(TypeError):
+    with pytest.raises(ArithmeticError):
         rollout.run(RecordConfig(out=tmp_path / "e"), make=lambda config: made)
-    assert made.world.closed == 1
+    assert world.closed == 1
 
 
 def test_record_configs_refuse_bad_values_by_name(tmp_path):

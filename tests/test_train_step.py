@@ -93,15 +93,9 @@ def test_a_model_on_latents_trains_with_its_codec_frozen(batch: ClipBatch) -> No
 
 
 def test_own_frames_begin_at_their_step(batch: ClipBatch) -> None:
-    asked: list[int] = []
-
-    class Watched(WorldModel):
-        def forward(self, *inputs: object) -> object:  # type: ignore[override]
-            asked.append(1)
-            return super().forward(*inputs)  # type: ignore[arg-type]
-
-    model = random_model()
-    dreamer = Watched(model.config)
+    asked: list[nn.Module] = []
+    model, dreamer = random_model(), random_model(seed=1)
+    dreamer.register_forward_pre_hook(lambda module, _: asked.append(module))
     config = TeacherConfig(own_from=3, own_share=1.0)
     for step, dreams in ((2, False), (3, True)):
         asked.clear()
@@ -227,7 +221,8 @@ def test_an_average_needs_no_gradients_and_copies_buffers() -> None:
     assert model.running_mean is not None
     model.running_mean.fill_(5.0)
     ema.update(model)
-    assert torch.equal(ema.model.running_mean, model.running_mean)  # type: ignore[arg-type]
+    assert ema.model.running_mean is not None
+    assert torch.equal(ema.model.running_mean, model.running_mean)
     assert not any(parameter.requires_grad for parameter in ema.model.parameters())
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert not ema.model.training
@@ -258,7 +253,7 @@ def test_muon_turns_matrices_into_nearly_orthogonal_ones() -> None:
 def test_muon_descends(make: Callable[[list[nn.Parameter]], Muon]) -> None:
     torch.manual_seed(0)
     layer, x, y = nn.Conv2d(3, 5, 3, bias=False), torch.randn(4, 3, 6, 6), torch.randn(4, 5, 4, 4)
-    layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layer.weight = nn.Parameter(layer.weight.contiguous(memory_format=torch.channels_last))
     optimizer = make(list(layer.parameters()))
     losses = []
     for _ in range(20):
