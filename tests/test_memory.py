@@ -14,7 +14,7 @@ from worldsim.memory.bank import BankConfig, MemoryBank
 from worldsim.memory.bank_arrays import from_arrays, to_arrays
 from worldsim.memory.keyframe import sparse_points
 from worldsim.memory.retrieve import MemoryMode, vote_frames
-from worldsim.memory.spatial_hash import SLOTS, SpatialHash
+from worldsim.memory.spatial_hash import SLOTS, Nearby, SpatialHash
 from worldsim.types import SKY_DEPTH_M, Pose
 
 INTRINSICS = Intrinsics(width=32, height=20)
@@ -237,19 +237,41 @@ def test_a_voxel_remembers_its_newest_frames_only():
     point = np.array([[1.0, 1.0, 1.0]], np.float32)
     for owner in range(SLOTS + 3):
         places.insert(point, np.array([2.0], np.float32), owner)
-    owners, depths = places.at(point)
-    assert sorted(owners[0].tolist()) == list(range(3, SLOTS + 3))
-    assert (depths == 2.0).all()
+    known = places.at(point)
+    assert sorted(known.owners[0].tolist()) == list(range(3, SLOTS + 3))
+    assert (known.depths == 2.0).all()
+
+
+def test_dreams_of_a_place_do_not_push_out_what_was_really_seen_there():
+    places = SpatialHash()
+    point = np.array([[1.0, 1.0, 1.0]], np.float32)
+    for owner in range(SLOTS - 1):
+        places.insert(point, np.array([2.0], np.float32), owner, trust=1.0)
+    for owner in range(10, 20):
+        places.insert(point, np.array([2.0], np.float32), owner, trust=0.6)
+    assert sorted(places.at(point).owners[0].tolist()) == [*range(SLOTS - 1), 19]
+
+
+def seen_while_turning(trusts: list[float]) -> Nearby:
+    """What the frames of a turn see of a wall all around."""
+    points, owners = [], []
+    for frame, pose in enumerate(TURN):
+        places, depths = sparse_points(wall(), pose, INTRINSICS)
+        rest = np.column_stack((depths, np.full(len(depths), trusts[frame])))
+        points.append(np.hstack((places, rest)).astype(np.float32))
+        owners.append(np.full(len(places), frame))
+    return Nearby(np.concatenate(points), np.concatenate(owners))
 
 
 def test_votes_need_no_bank():
-    points, ids = [], []
-    for frame, pose in enumerate(TURN):
-        seen, _ = sparse_points(wall(), pose, INTRINSICS)
-        points.append(seen)
-        ids.append(np.full(len(seen), frame))
-    found = vote_frames(
-        np.concatenate(points), np.concatenate(ids), pose_matrix(TURN[6]), INTRINSICS, 3
-    )
+    known = seen_while_turning([1.0] * len(TURN))
+    found = vote_frames(known, pose_matrix(TURN[6]), INTRINSICS, 3)
     assert found[0] == 6
     assert len(set(found)) == len(found) <= 3
+
+
+def test_votes_of_trusted_frames_weigh_more():
+    trusts = [0.3] * len(TURN)
+    trusts[5] = 1.0
+    found = vote_frames(seen_while_turning(trusts), pose_matrix(TURN[6]), INTRINSICS, 3)
+    assert found[0] == 5

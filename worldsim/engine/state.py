@@ -22,7 +22,7 @@ from worldsim.memory.bank_arrays import from_arrays, to_arrays
 from worldsim.types import Observation, Pose
 
 FORMAT = "worldsim-state"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MEMORY_PREFIX = "memory."
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DAMAGED = (  # what NumPy, zipfile and json raise for bytes that are not what they should be

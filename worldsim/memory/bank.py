@@ -19,7 +19,7 @@ from worldsim.errors import ConfigError, StateError
 from worldsim.memory.keyframe import Keyframe, forward_axis, sparse_points
 from worldsim.memory.novelty import LookedThrough, looked_through, novelty_share
 from worldsim.memory.retrieve import MemoryMode, vote_frames
-from worldsim.memory.spatial_hash import NOBODY, Cell, CellKey, Nearby, SpatialHash
+from worldsim.memory.spatial_hash import NOBODY, Cell, CellKey, SpatialHash
 from worldsim.types import Pose
 
 T = TypeVar("T", bound=np.generic)
@@ -178,24 +178,15 @@ class MemoryBank:
     def _novelty(
         self, points: NDArray[np.float32], depths: NDArray[np.float32], trust: float
     ) -> float:
-        owners, seen_from = self._hash.at(points)
-        accepted = self._trusts(owners) * MORE_TRUSTED >= trust
-        return novelty_share(owners, seen_from, accepted, depths, self.config.coarser)
+        known = self._hash.at(points)
+        return novelty_share(known, depths, trust / MORE_TRUSTED, self.config.coarser)
 
     def _looked_through(
         self, depth: NDArray[np.float32], pose: Pose, trust: float
     ) -> LookedThrough:
         nearby = self._hash.near_view(pose_matrix(pose), self.intrinsics)
-        overruled = self._trusts(nearby.owners) * AS_TRUSTED <= trust
-        nearby = Nearby(nearby.points[overruled], nearby.owners[overruled])
-        return looked_through(nearby, depth, pose, self.intrinsics)
-
-    def _trusts(self, owners: NDArray[np.int64]) -> NDArray[np.float64]:  # of any shape, the same
-        """The trust of keyframes by number; 0 for nobody."""
-        numbers, inverse = np.unique(owners, return_inverse=True)
-        known = [self._keyframes.get(number) for number in numbers.tolist()]
-        trusts = np.array([0.0 if frame is None else frame.trust for frame in known])
-        return trusts[inverse].reshape(owners.shape)
+        overruled = nearby.trusts * AS_TRUSTED <= trust
+        return looked_through(nearby.where(overruled), depth, pose, self.intrinsics)
 
     def _is_far(self, pose: Pose, other: Pose) -> bool:
         moved = float(np.linalg.norm(pose.position() - other.position()))
@@ -209,7 +200,7 @@ class MemoryBank:
         number = self._next_number
         self._next_number += 1
         self._keyframes[number] = keyframe
-        self._places[number] = self._hash.insert(points, depths, number)
+        self._places[number] = self._hash.insert(points, depths, number, keyframe.trust)
         self._used[number] = None
         self._nbytes += keyframe.nbytes
         while self._nbytes > self.config.max_bytes and len(self._keyframes) > self.config.protect:
@@ -241,12 +232,9 @@ class MemoryBank:
     def _voted(self, pose: Pose, count: int, exclude_after: int | None) -> list[int]:
         world_from_camera = pose_matrix(pose)
         nearby = self._hash.near_view(world_from_camera, self.intrinsics)
-        points, owners = nearby.points, nearby.owners
         if exclude_after is not None:
-            old = owners <= self._last_number(exclude_after)
-            points, owners = points[old], owners[old]
-        where, seen_from = points[:, :3], points[:, 3]
-        return vote_frames(where, owners, world_from_camera, self.intrinsics, count, seen_from)
+            nearby = nearby.where(nearby.owners <= self._last_number(exclude_after))
+        return vote_frames(nearby, world_from_camera, self.intrinsics, count)
 
     def _last_number(self, exclude_after: int) -> int:
         newest_first = reversed(self._keyframes.items())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from worldsim.errors import StateError
 from worldsim.memory.bank import BankState
 from worldsim.memory.keyframe import Keyframe
-from worldsim.memory.spatial_hash import NOBODY, ROOM, Cell, CellKey
+from worldsim.memory.spatial_hash import FIELDS, NOBODY, ROOM, Cell, CellKey
 from worldsim.types import Pose
 
 T = TypeVar("T", bound=np.generic)
@@ -37,7 +37,7 @@ def to_arrays(state: BankState) -> Arrays:
         "used": np.array(list(state.used), np.int64),
         "counters": np.array([state.next_number, state.last_frame], np.int64),
         "cell_key": np.array(list(state.cells), np.int64).reshape(-1, 3),
-        "cell_points": _stacked([c.points for c in cells], (ROOM, 4), np.float32),
+        "cell_points": _stacked([c.points for c in cells], (ROOM, FIELDS), np.float32),
         "cell_owners": _stacked([c.owners for c in cells], (ROOM,), np.int64),
     }
 

@@ -24,10 +24,9 @@ class LookedThrough:
 
 
 def novelty_share(
-    owners: NDArray[np.int64],  # [P, SLOTS] who saw the surroundings of the frame's points
-    seen_from_m: NDArray[np.float32],  # [P, SLOTS] how far away they were
-    accepted: NDArray[np.bool_],  # [P, SLOTS] owners that are trusted enough to count
+    around: Nearby,  # [P, SLOTS] what is known of the surroundings of the frame's points
     depths: NDArray[np.float32],  # [P] metres from the frame to its points
+    trust: float,  # that a frame must have to count
     coarser: float,
 ) -> float:
     """The share of a frame's points that no trusted keyframe saw at a similar resolution.
@@ -36,7 +35,8 @@ def novelty_share(
     """
     if not len(depths):
         return 0.0
-    known = (owners != NOBODY) & accepted & (seen_from_m <= coarser * depths[:, None])
+    known = (around.owners != NOBODY) & (around.trusts >= trust)
+    known &= around.depths <= coarser * depths[:, None]
     return float(1.0 - known.any(axis=1).mean())
 
 
@@ -47,7 +47,7 @@ def looked_through(
     intrinsics: Intrinsics,
 ) -> LookedThrough:
     """The known points that stand clearly in front of what the frame sees, 3x3 pixels around."""
-    seen = project_points(nearby.points[:, :3], pose_matrix(pose), intrinsics)
+    seen = project_points(nearby.places, pose_matrix(pose), intrinsics)
     height, width = depth.shape
     row = np.clip((seen.y * height).astype(np.int64), 1, height - 2)
     column = np.clip((seen.x * width).astype(np.int64), 1, width - 2)
@@ -61,4 +61,4 @@ def looked_through(
     visible = len(seen.index) - int(np.count_nonzero(hidden))
     index = seen.index[gone]
     share = len(index) / visible if visible else 0.0
-    return LookedThrough(Nearby(nearby.points[index], nearby.owners[index]), share)
+    return LookedThrough(nearby.where(index), share)

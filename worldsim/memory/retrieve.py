@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
-from worldsim.memory.spatial_hash import RANGE_M
+from worldsim.memory.spatial_hash import RANGE_M, Nearby
 
 COARSE_W, COARSE_H = 32, 20  # grid of the visibility test and of the votes
 NEAR_M = 0.1
@@ -42,30 +42,27 @@ class Projected:
 
 
 def vote_frames(
-    points_world: NDArray[np.float32],  # [P, 3] metres
-    frame_ids: NDArray[np.int64],  # [P] the frame that saw each point; larger is newer
+    nearby: Nearby,  # what is known around the view; larger owners are newer
     world_from_camera: NDArray[np.float32],  # [4, 4] the query pose
     intrinsics: Intrinsics,
     count: int,
-    seen_from_m: NDArray[np.float32] | None = None,  # [P] the depth each point was seen at
 ) -> list[int]:
-    """At most `count` frame ids, best first; none when nothing known is in view.
+    """At most `count` owners, best first; none when nothing known is in view.
 
-    With `seen_from_m`, points that were seen from about the query's distance weigh more: from
-    afar they were seen coarsely, from nearby in thinner fog.
+    A vote weighs as much as its frame is trusted, and most if the point was seen from about the
+    query's distance: from afar it was seen coarsely, from nearby in thinner fog.
     """
-    seen = project_points(points_world, world_from_camera, intrinsics)
+    seen = project_points(nearby.places, world_from_camera, intrinsics)
     if not len(seen.index):
         return []
     pixel = (seen.y * COARSE_H).astype(np.int64) * COARSE_W + (seen.x * COARSE_W).astype(np.int64)
     nearest = np.full(COARSE_W * COARSE_H, np.inf, np.float32)
     np.minimum.at(nearest, pixel, seen.depth)
     visible = seen.depth <= nearest[pixel] * (1 + BEHIND_RELATIVE) + BEHIND_M
-    frames, row = np.unique(frame_ids[seen.index[visible]], return_inverse=True)
+    voters = nearby.where(seen.index[visible])
+    frames, row = np.unique(voters.owners, return_inverse=True)
     covers = np.zeros((len(frames), COARSE_W * COARSE_H), np.float32)
-    covers[row, pixel[visible]] = (
-        1.0 if seen_from_m is None else _alike(seen.depth, seen_from_m[seen.index])[visible]
-    )
+    covers[row, pixel[visible]] = voters.trusts * _alike(seen.depth[visible], voters.depths)
     return [int(frames[pick]) for pick in _greedy(covers, count)]
 
 

@@ -1,8 +1,9 @@
 """Sparse points of keyframes, by place: a query costs the same however long the session grows.
 
 Space is divided into cells of 8 m, each into 4x4x4 voxels of 2 m, each with room for the points of
-its four newest frames: bounded, and fair to every place. Cells are immutable values that are
-replaced, never changed, so that a copy of the table is a complete snapshot.
+four frames: bounded, and fair to every place. A new frame takes the room of the least trusted one,
+of equals the oldest: what was really seen is not forgotten for dreams of it. Cells are immutable
+values that are replaced, never changed, so that a copy of the table is a complete snapshot.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ SLOTS = 4  # frames remembered per voxel
 ROOM = SPLIT**3 * SLOTS
 RANGE_M = 32.0  # cells farther than this from the eye are not asked
 NOBODY = -1
+FIELDS = 5  # of a point: world x, y, z, the depth it was seen at (metres), the trust of its frame
 
 CellKey = tuple[int, int, int]
 
@@ -31,7 +33,7 @@ CellKey = tuple[int, int, int]
 class Cell:
     """The points in 8 m of space; slots of voxel v are v * SLOTS and the following."""
 
-    points: NDArray[np.float32]  # [ROOM, 4] world x, y, z and the depth they were seen at, metres
+    points: NDArray[np.float32]  # [ROOM, 5] see FIELDS
     owners: NDArray[np.int64]  # [ROOM] keyframe numbers, NOBODY where empty
 
 
@@ -39,11 +41,26 @@ class Cell:
 class Nearby:
     """Points around a view."""
 
-    points: NDArray[np.float32]  # [P, 4] world x, y, z and the depth they were seen at, metres
+    points: NDArray[np.float32]  # [P, 5] see FIELDS
     owners: NDArray[np.int64]  # [P] keyframe numbers
 
+    @property
+    def places(self) -> NDArray[np.float32]:  # [P, 3] world, metres
+        return self.points[..., :3]
 
-_EMPTY = Cell(np.zeros((ROOM, 4), np.float32), np.full(ROOM, NOBODY, np.int64))
+    @property
+    def depths(self) -> NDArray[np.float32]:  # [P] metres
+        return self.points[..., 3]
+
+    @property
+    def trusts(self) -> NDArray[np.float32]:  # [P]
+        return self.points[..., 4]
+
+    def where(self, chosen: NDArray[np.generic]) -> Nearby:  # mask or indices
+        return Nearby(self.points[chosen], self.owners[chosen])
+
+
+_EMPTY = Cell(np.zeros((ROOM, FIELDS), np.float32), np.full(ROOM, NOBODY, np.int64))
 
 
 class SpatialHash:
@@ -64,18 +81,18 @@ class SpatialHash:
         points: NDArray[np.float32],  # [P, 3] world, metres
         depths: NDArray[np.float32],  # [P] metres from the eye that saw them
         owner: int,
+        trust: float = 1.0,
     ) -> tuple[CellKey, ...]:
-        """Adds a keyframe's points, one a voxel, each over the oldest there. Returns its cells."""
+        """Adds a keyframe's points, one a voxel, and returns the cells they are in."""
         touched = []
         for key, voxels, members in _by_cell(points):
             first = np.unique(voxels, return_index=True)[1]
             cell = self._cells.get(key, _EMPTY)
             owners, kept = cell.owners.copy(), cell.points.copy()
-            slots = owners.reshape(-1, SLOTS)[voxels[first]].argmin(axis=1)
-            places = voxels[first] * SLOTS + slots
+            places = _least_trusted(cell, voxels[first])
             owners[places] = owner
             kept[places, :3] = points[members[first]]
-            kept[places, 3] = depths[members[first]]
+            kept[places, 3], kept[places, 4] = depths[members[first]], trust
             self._cells[key] = Cell(kept, owners)
             touched.append(key)
         return tuple(touched)
@@ -89,7 +106,7 @@ class SpatialHash:
 
     def remove_points(self, nearby: Nearby) -> None:
         """Empties the slots that hold exactly these points of these keyframes."""
-        for key, _, members in _by_cell(nearby.points[:, :3]):
+        for key, _, members in _by_cell(nearby.places):
             cell = self._cells.get(key)
             if cell is None:
                 continue
@@ -105,16 +122,16 @@ class SpatialHash:
     def at(
         self,
         points: NDArray[np.float32],  # [P, 3] world, metres
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:  # [P, SLOTS] owners, [P, SLOTS] depths, m
-        """Who saw the voxels of some points, and from how far."""
+    ) -> Nearby:  # points [P, SLOTS, 5], owners [P, SLOTS]
+        """What is known of the voxels of some points."""
         owners = np.full((len(points), SLOTS), NOBODY, np.int64)
-        depths = np.zeros((len(points), SLOTS), np.float32)
+        known = np.zeros((len(points), SLOTS, FIELDS), np.float32)
         for key, voxels, members in _by_cell(points):
             cell = self._cells.get(key)
             if cell is not None:
                 owners[members] = cell.owners.reshape(-1, SLOTS)[voxels]
-                depths[members] = cell.points[:, 3].reshape(-1, SLOTS)[voxels]
-        return owners, depths
+                known[members] = cell.points.reshape(-1, SLOTS, FIELDS)[voxels]
+        return Nearby(known, owners)
 
     def near_view(
         self,
@@ -125,7 +142,7 @@ class SpatialHash:
         keys = _cells_in_view(world_from_camera, intrinsics)
         cells = [cell for key in keys if (cell := self._cells.get(key)) is not None]
         if not cells:
-            return Nearby(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+            return Nearby(np.zeros((0, FIELDS), np.float32), np.zeros(0, np.int64))
         owners = np.concatenate([cell.owners for cell in cells])
         taken = np.flatnonzero(owners != NOBODY)
         points = np.concatenate([cell.points for cell in cells])
@@ -139,6 +156,15 @@ class SpatialHash:
             del self._cells[key]
         else:
             self._cells[key] = Cell(cell.points, owners)
+
+
+def _least_trusted(
+    cell: Cell,
+    voxels: NDArray[np.int64],  # [n]
+) -> NDArray[np.int64]:  # [n] of each voxel's slots an empty one, or the one to give way
+    owners = cell.owners.reshape(-1, SLOTS)[voxels]
+    trusts = np.where(owners == NOBODY, 0.0, cell.points[:, 4].reshape(-1, SLOTS)[voxels])
+    return voxels * SLOTS + np.lexsort((owners, trusts), axis=1)[:, 0]
 
 
 def _by_cell(
