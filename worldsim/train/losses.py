@@ -33,6 +33,7 @@ def picture_loss(
     predicted: Tensor,  # [B, T, C, H, W] pictures or latents
     target: Tensor,  # [B, T, C, H, W]
     known: Tensor | None = None,  # [B, T, 1, H, W] 1 where the hint knew something, else 0
+    unknown_weight: float = UNKNOWN_WEIGHT,
 ) -> Tensor:  # [B, T] per frame
     """Squared error of colour and depth code and of their gradients; unknown pixels weigh less.
 
@@ -43,7 +44,7 @@ def picture_loss(
     if len(channels) == CHANNELS:
         channels[-1] = DEPTH_WEIGHT
     sure = torch.ones_like(target[:, :, :1]) if known is None else known
-    weight = channels * (UNKNOWN_WEIGHT + (1.0 - UNKNOWN_WEIGHT) * sure)
+    weight = channels * (unknown_weight + (1.0 - unknown_weight) * sure)
     error = predicted - target
     frame = (2, 3, 4)
     edges = (error.diff(dim=-1).abs() * weight[..., 1:]).mean(frame)

@@ -17,6 +17,7 @@ from worldsim.model.picture import from_picture, to_picture
 from worldsim.model.world_model import WorldModel
 from worldsim.record.contact_sheet import contact_sheet, save_png
 from worldsim.train.batch import ClipConfig, sample_clips
+from worldsim.train.critic import Critic
 from worldsim.train.data import Episode
 from worldsim.train.losses import picture_loss
 from worldsim.train.monitor import Monitor, colour_psnr
@@ -64,6 +65,12 @@ class TeacherStage:
         self.model.codec.requires_grad_(False)
 
     @cached_property
+    def critic(self) -> Critic | None:
+        if self.config.teacher.critic_weight == 0:
+            return None
+        return Critic(self.model.config.latent_channels, next(self.model.parameters()).device)
+
+    @cached_property
     def monitor(self) -> Monitor:
         return Monitor(self.model.config.intrinsics, self.config.data.renderer)
 
@@ -72,7 +79,9 @@ class TeacherStage:
     ) -> dict[str, Tensor]:
         device = next(self.model.parameters()).device
         batch = sample_clips(episodes, self.config.clips, rng).to(device)
-        return teacher_losses(self.model, average, batch, self.config.teacher, step, rng)
+        return teacher_losses(
+            self.model, average, batch, self.config.teacher, step, rng, self.critic
+        )
 
     def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
         return self.monitor.evaluate(average, step, folder)

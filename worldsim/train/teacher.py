@@ -14,8 +14,15 @@ from worldsim.model.sampler import add_noise
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.train.batch import ClipBatch
+from worldsim.train.critic import Critic, balance
 from worldsim.train.hints import DamageConfig, bare_hints, clip_hints, damage, remembered_keyframes
-from worldsim.train.losses import noise_levels, picture_loss, pose_loss, relative_loss
+from worldsim.train.losses import (
+    UNKNOWN_WEIGHT,
+    noise_levels,
+    picture_loss,
+    pose_loss,
+    relative_loss,
+)
 from worldsim.train.rollouts import dream_clip, dream_keyframes, frame_inputs
 
 RECALL_DROP = 0.2  # clips without recalled frames in the context
@@ -34,6 +41,10 @@ class TeacherConfig:
     own_from: int = 400  # first step that may do so
     draft_input: float = 0.6  # clips whose noisy input comes from the draft, of those steps
     pose_weight: float = 0.1
+    unknown_weight: float = UNKNOWN_WEIGHT
+    """of what memory does not know in the squared error"""
+    critic_weight: float = 0.0
+    """how strongly a patch critic pulls, beside the squared error; 0 trains without one"""
     damage: DamageConfig = field(default_factory=DamageConfig)
 
 
@@ -44,6 +55,7 @@ def teacher_losses(
     config: TeacherConfig,
     step: int,
     rng: np.random.Generator,
+    critic: Critic | None = None,
 ) -> dict[str, Tensor]:  # "total" to descend, and its parts
     """Losses of one batch; own-frame training begins at `config.own_from`."""
     own = step >= config.own_from and rng.random() < config.own_share
@@ -54,10 +66,17 @@ def teacher_losses(
     draft = _draft(dreamer, batch, remembered, anchors) if own else None
     inputs = _noisy_inputs(model, batch, remembered, anchors, draft, config)
     prediction = model(inputs, recall_context(model, batch, anchors))
-    picture = _picture_loss(model, inputs, prediction, batch)
+    target = _target(model, inputs, batch)
+    picture = target.loss(prediction.clean, config.unknown_weight)
     pose = _pose_loss(model, prediction, batch)
     total = picture + config.pose_weight * pose
-    return {"total": total, "picture": picture.detach(), "pose": pose.detach()}
+    parts = {"picture": picture.detach(), "pose": pose.detach()}
+    if critic is not None:
+        total = total + config.critic_weight * _complaint(
+            model, critic, prediction, target, picture
+        )
+        parts["critic"] = critic.learn(*target.frames(prediction.clean))
+    return {"total": total, **parts}
 
 
 def anchor_from_world(
@@ -148,17 +167,41 @@ def noisy_motion(
     return torch.cat((motion[:, :3] + noise, motion[:, 3:]), dim=1)
 
 
-def _picture_loss(
-    model: WorldModel, inputs: FrameInputs, prediction: Prediction, batch: ClipBatch
-) -> Tensor:  # []
-    """Relative to the bare hint, in the codec's space."""
-    with torch.no_grad():
-        truth = model.encode(batch.pictures)
-        hint, confidence = model.encode_hint(inputs.hint, inputs.confidence)
-    known = (confidence > 0).to(truth.dtype)
-    return relative_loss(
-        picture_loss(prediction.clean, truth, known), picture_loss(hint, truth, known)
-    )
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a prediction is compared with, in the codec's space."""
+
+    truth: Tensor  # [B, T, C, h, w]
+    hint: Tensor  # [B, T, C, h, w]
+    known: Tensor  # [B, T, 1, h, w] 1 where the hint knew something, else 0
+
+    def loss(self, predicted: Tensor, unknown_weight: float) -> Tensor:  # []
+        """Relative to the bare hint's."""
+        return relative_loss(
+            picture_loss(predicted, self.truth, self.known, unknown_weight),
+            picture_loss(self.hint, self.truth, self.known, unknown_weight),
+        )
+
+    def frames(self, predicted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Truth, prediction and known pixels, frame by frame: [B*T, C or 1, h, w]."""
+        return self.truth.flatten(0, 1), predicted.flatten(0, 1), self.known.flatten(0, 1)
+
+
+@torch.no_grad()
+def _target(model: WorldModel, inputs: FrameInputs, batch: ClipBatch) -> _Target:
+    truth = model.encode(batch.pictures)
+    hint, confidence = model.encode_hint(inputs.hint, inputs.confidence)
+    return _Target(truth, hint, (confidence > 0).to(truth.dtype))
+
+
+def _complaint(
+    model: WorldModel, critic: Critic, prediction: Prediction, target: _Target, picture: Tensor
+) -> Tensor:  # [] the critic's loss, balanced against the picture's; 0 until it has warmed up
+    if not critic.is_warm:
+        return torch.zeros_like(picture)
+    _, dreamed, known = target.frames(prediction.clean)
+    complaint = critic.complaint(dreamed, known)
+    return balance(picture, complaint, model.out.weight) * complaint
 
 
 def _pose_loss(model: WorldModel, prediction: Prediction, batch: ClipBatch) -> Tensor:
