@@ -120,8 +120,8 @@ def test_a_gem_is_seen_until_it_is_collected(monkeypatch: pytest.MonkeyPatch) ->
         def prepare(self, *, seed: int | None = None, scene: str | None = None) -> None:
             super().prepare(seed=seed, scene=scene)
             self.body = replace(self.body, yaw_deg=0.0, pitch_deg=30.0)
-            feet = (math.floor(c) for c in (self.body.x, self.body.y, self.body.z - 2.0))
-            self.voxels.set_block(*feet, Block.GEM)
+            x, y, z = math.floor(self.body.x), math.floor(self.body.y), math.floor(self.body.z)
+            self.voxels.set_block(x, y, z - 2, Block.GEM)
 
     walk = [Action(forward=True)] * 12
     monkeypatch.setattr(data, "behave", lambda rng: iter(walk))

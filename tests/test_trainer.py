@@ -232,7 +232,7 @@ def test_a_run_can_start_from_a_checkpoint_and_takes_its_size(tmp_path: Path) ->
 # State on disk
 
 
-def make_state(config: ModelConfig, seed: int) -> tuple[WorldModel, Ema[WorldModel], list]:  # type: ignore[type-arg]
+def make_state(config: ModelConfig, seed: int) -> tuple[WorldModel, Ema[WorldModel], list]:
     model = random_model(config, seed=seed)
     return model, Ema(model, 0.9), make_optimizers(model, 1e-3, 0.0)
 
