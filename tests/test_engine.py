@@ -28,6 +28,7 @@ from worldsim.engine.dream_world import STILL, DreamWorld, prepare_move
 from worldsim.engine.engine import WorldEngine
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.noise import frame_noise
+from worldsim.engine.prepared import Preparations
 from worldsim.errors import BackendError, CheckpointError, ConfigError, StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.retrieve import MemoryMode
@@ -250,7 +251,8 @@ def test_the_stages_of_a_step_are_timed() -> None:
 
 @pytest.fixture(scope="module")
 def dreamer() -> Dreamer:
-    return Dreamer(random_model(), LEVELS, MemoryMode.FULL, Metrics())
+    model = random_model()
+    return Dreamer(model, LEVELS, MemoryMode.FULL, Metrics(), Preparations(model))
 
 
 def world_after(dreamer: Dreamer, steps: int, seed: int) -> DreamWorld:
@@ -317,11 +319,11 @@ def test_rays_are_given_relative_to_the_anchor(dreamer: Dreamer) -> None:
     moved = replace(seen, pose=seen.pose.moved(*shift))
     far = new_world(dreamer, 0, moved, MemoryBank(dreamer.model.config.intrinsics))
     for world in (near, far):
-        for _ in range(3):
+        for _ in range(2):
             there = world.observation.pose.turned(8.0, 0.0).moved_along(0.05, 0.0, 0.2)
             advance(dreamer, [world], [RIGHT], [there])
     difference = np.abs(near.observation.rgb.astype(int) - far.observation.rgb)
-    assert np.quantile(difference, 0.98) <= 2
+    assert difference.max() <= 2
 
 
 # Loading.

@@ -13,10 +13,10 @@ from worldsim.engine.assemble import (
     Dreamer,
     action_vectors,
     as_pictures,
-    context_of,
     frame_inputs,
     recall,
 )
+from worldsim.engine.context import context_of
 from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepare_move, remember
 from worldsim.engine.kv_cache import KVCache
 from worldsim.memory.bank import MemoryBank
@@ -64,9 +64,9 @@ def advance(
     with metrics.stage("retrieve"):
         recalled = [recall(dreamer, w, pose) for w, pose in zip(worlds, targets, strict=True)]
     with metrics.stage("hint"):
-        frames, pictures = frame_inputs(dreamer, worlds, vectors, targets, recalled)
+        frames = frame_inputs(dreamer, worlds, vectors, targets, recalled)
     with metrics.stage("context"):
-        context = context_of(dreamer, worlds, pictures)
+        context = context_of(dreamer, worlds, recalled)
     with metrics.stage("denoise"):
         prediction = denoise(dreamer.model, frames, context, dreamer.levels)
     with metrics.stage("decode"):
@@ -82,8 +82,8 @@ def absorb(dreamer: Dreamer, world: DreamWorld, action: Action, seen: Observatio
     prepare_move(world, seen.pose)
     recalled = [recall(dreamer, world, seen.pose)]
     vectors = action_vectors(dreamer, [action])
-    frames, pictures = frame_inputs(dreamer, [world], vectors, [seen.pose], recalled)
-    context = context_of(dreamer, [world], pictures)
+    frames = frame_inputs(dreamer, [world], vectors, [seen.pose], recalled)
+    context = context_of(dreamer, [world], recalled)
     level = torch.full_like(frames.sigma, SHOWN_LEVEL)
     truth = dreamer.model.encode(as_pictures(dreamer, [seen])[:, None])
     noisy = add_noise(truth, frames.noisy, level)

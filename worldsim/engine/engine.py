@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from worldsim.engine.dream import absorb, advance, new_world, witness
 from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.picture_start import clip_from_image
+from worldsim.engine.prepared import Preparations
 from worldsim.engine.start import DEFAULT_SCENE, clip_from_seed, fitted, load_scene, own_copy
 from worldsim.engine.state import EngineState, capture, revive
 from worldsim.errors import BackendError, ConfigError, StateError
@@ -44,7 +46,8 @@ class WorldEngine:
         self.model_hash = checkpoint.model_hash
         self.metrics = Metrics()
         self._checkpoint = checkpoint
-        self._dreamer = Dreamer(checkpoint.model, levels, memory, self.metrics)
+        prepared = Preparations(checkpoint.model)
+        self._dreamer = Dreamer(checkpoint.model, levels, memory, self.metrics, prepared)
         self._device = device
         self._world: DreamWorld | None = None
 
@@ -102,8 +105,7 @@ class WorldEngine:
 
     @memory_mode.setter
     def memory_mode(self, mode: str) -> None:
-        chosen = require_memory_mode(mode)
-        self._dreamer = Dreamer(self._dreamer.model, self._dreamer.levels, chosen, self.metrics)
+        self._dreamer = replace(self._dreamer, memory_mode=require_memory_mode(mode))
 
     def reset(
         self,

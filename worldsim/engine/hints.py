@@ -10,6 +10,7 @@ from torch import Tensor
 
 from worldsim.camera import Intrinsics
 from worldsim.memory.hint import Sources
+from worldsim.memory.planes import Planes, fit_planes
 from worldsim.memory.reproject import reproject
 from worldsim.model.picture import decode_depth, encode_depth
 
@@ -28,6 +29,20 @@ class Remembered:
     trust: Tensor  # [B, K]
     age: Tensor  # [B, K] larger is older
     valid: Tensor  # [B, K] bool
+    planes: Planes | None = None  # of the pictures' depths, where they are known already
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One frame as a source of hints."""
+
+    picture: Tensor  # [4, H, W] in [-1, 1]
+    planes: Planes  # of one source of one world
+
+
+def show(picture: Tensor) -> Shown:
+    """Fit the planes of a picture, as `make_hint` would."""
+    return Shown(picture, fit_planes(decode_depth(picture[None, None, 3])))
 
 
 def trust_of_last(is_real: bool) -> float:
@@ -53,7 +68,7 @@ def make_hint(
         age=remembered.age,
         valid=remembered.valid,
     )
-    hint = reproject(sources, target_poses, intrinsics)
+    hint = reproject(sources, target_poses, intrinsics, remembered.planes)
     picture = torch.cat((hint.rgb, encode_depth(hint.depth)[:, None]), dim=1)
     confidence = hint.confidence[:, None]
     return fill_unknown(picture, (confidence > 0).to(picture.dtype)), confidence

@@ -11,8 +11,8 @@ Shape letters as in `worldsim.types`; P is the number of pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -38,6 +38,16 @@ class Planes:
     w: Tensor  # [B, K, P] 1/m, 0 = sky
     nearest: Tensor  # [B, K, P] largest w of the 3x3 pixels around
     doubt: Tensor  # [B, K, P] float32: 0 clear of silhouettes, else RIM, FRINGE or FLYING
+
+    def worlds(self, part: slice) -> Planes:
+        """A part of the batch."""
+        return Planes(self.patch[part], self.w[part], self.nearest[part], self.doubt[part])
+
+
+def joined(parts: Sequence[Planes], dim: int) -> Planes:
+    """Worlds (dim 0) or sources (dim 1) one after the other."""
+    names = [field.name for field in fields(Planes)]
+    return Planes(*(torch.cat([getattr(part, name) for part in parts], dim) for name in names))
 
 
 def inverse_depth(

@@ -38,21 +38,28 @@ def reproject(
     sources: Sources,
     target_world_from_camera: Tensor,  # [B, 4, 4] float32
     intrinsics: Intrinsics,
+    planes: Planes | None = None,
 ) -> Hint:
     """Shows recalled frames from a new pose; a pure function, on the device of its inputs.
 
     Newer frames win where the world was edited: what they look through is dropped, and what they
     see in front hides the rest. Confidence is the best supporter's trust times the trust-weighted
     share of votes for the point, reduced where the source saw it at less than 2/3 of the target's
-    resolution. Pixels without confidence are 0 in all outputs.
+    resolution. Pixels without confidence are 0 in all outputs. `planes`, the `fit_planes` of the
+    sources' depths, spare that work where they are known.
     """
     batch = sources.depth.shape[0]
     if sources.depth.device.type != "cpu":
-        return _reproject(sources, target_world_from_camera, intrinsics)
+        return _reproject(sources, planes, target_world_from_camera, intrinsics)
     parts = [slice(start, start + CPU_CHUNK) for start in range(0, batch, CPU_CHUNK)]
     with _one_thread():
         hints = [
-            _reproject(sources.worlds(part), target_world_from_camera[part], intrinsics)
+            _reproject(
+                sources.worlds(part),
+                planes and planes.worlds(part),
+                target_world_from_camera[part],
+                intrinsics,
+            )
             for part in parts
         ]
     return Hint(
@@ -77,6 +84,7 @@ def _one_thread() -> Iterator[None]:
 
 def _reproject(
     sources: Sources,
+    planes: Planes | None,
     target_world_from_camera: Tensor,  # [B, 4, 4]
     intrinsics: Intrinsics,
 ) -> Hint:
@@ -87,7 +95,7 @@ def _reproject(
     rotated = source_from_target[..., :3, :3] @ rays_3P  # [B, K, 3, P]
     translation = source_from_target[..., :3, 3]
 
-    planes = fit_planes(sources.depth)
+    planes = planes or fit_planes(sources.depth)
     surfels = surfels_in_view(planes, target_from_source, rays_3P, sources.valid, intrinsics)
     clear = _drawn(surfels, positive(FRINGE - planes.doubt.flatten(1)))
     nearest = close_holes(splat(clear, height=height, width=width)).flatten(1)

@@ -1,0 +1,62 @@
+"""What the model needs of a remembered frame, made once and kept: keyframes never change.
+
+Each keyframe is prepared alone, never in a batch, so that a frame does not depend on what happened
+to be kept: a restored world dreams on bit for bit.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worldsim.camera import pose_matrices
+from worldsim.engine.hints import Shown, show
+from worldsim.memory.bank import Keyframe
+from worldsim.model.picture import to_picture
+from worldsim.model.trunk import Context
+from worldsim.model.world_model import WorldModel
+
+KEPT = 16  # keyframes: a walk recalls the same few for many ticks
+
+Place = tuple[float, float, float]
+
+
+class Preparations:
+    """Remembers what it made of the most recently used keyframes of one model."""
+
+    def __init__(self, model: WorldModel) -> None:
+        self._model = model
+        self._device = model.stem.weight.device
+        self.shown = lru_cache(KEPT)(self._shown)
+        self.recalled = lru_cache(KEPT)(self._recalled)
+
+    def show(
+        self,
+        rgb: NDArray[np.uint8],  # [H, W, 3]
+        depth: NDArray[np.floating],  # [H, W] metres
+    ) -> Shown:
+        """A frame as a source of hints."""
+        return show(to_picture(torch.tensor(rgb), torch.tensor(depth)).to(self._device))
+
+    def _shown(self, keyframe: Keyframe) -> Shown:
+        return self.show(keyframe.rgb, keyframe.depth)
+
+    def _recalled(self, keyframe: Keyframe, anchor: Place) -> Context:
+        """A keyframe as context: the keys and values of its tokens."""
+        picture = self.shown(keyframe).picture[None, None]
+        pose = torch.from_numpy(pose_matrices([keyframe.pose])).to(self._device)
+        valid = torch.ones(1, 1, dtype=torch.bool, device=self._device)
+        return self._model.recall(
+            picture, (anchor_from_world(anchor, self._device) @ pose)[None], valid
+        )
+
+
+def anchor_from_world(anchor: Place, device: torch.device) -> Tensor:  # [4, 4]
+    """The world's axes, another origin."""
+    matrix = torch.eye(4)
+    matrix[:3, 3] = -torch.tensor(anchor, dtype=torch.float32)
+    return matrix.to(device)
