@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from worldsim.train.critic import KNOWN_WEIGHT, Critic, balance, weighted_mean
+from worldsim.train.critic import SURE_WEIGHT, Critic, balance, weighted_mean
 
 SIZE = (32, 48)
 
@@ -21,26 +21,26 @@ def blurred(count: int) -> Tensor:  # [count, 4, 32, 48]
 
 def test_a_critic_learns_to_complain_about_blur():
     torch.manual_seed(0)
-    critic, known = Critic(4, torch.device("cpu")), torch.zeros(8, 1, *SIZE)
+    critic, sure = Critic(4, torch.device("cpu")), torch.zeros(8, 1, *SIZE)
     for _ in range(40):
-        critic.learn(striped(8), blurred(8), known)
-    assert critic.complaint(blurred(8), known) > critic.complaint(striped(8), known) + 0.5
+        critic.learn(striped(8), blurred(8), sure)
+    assert critic.complaint(blurred(8), sure) > critic.complaint(striped(8), sure) + 0.5
 
 
 def test_a_complaint_reaches_the_frames_and_leaves_the_critic_alone():
-    critic, known = Critic(4, torch.device("cpu")), torch.zeros(2, 1, *SIZE)
+    critic, sure = Critic(4, torch.device("cpu")), torch.zeros(2, 1, *SIZE)
     dreamed = blurred(2).clone().requires_grad_()
-    critic.complaint(dreamed, known).backward()
+    critic.complaint(dreamed, sure).backward()
     assert dreamed.grad is not None and dreamed.grad.abs().sum() > 0
     assert all(p.grad is None and p.requires_grad for p in critic.net.parameters())
 
 
-def test_known_patches_weigh_little():
+def test_sure_patches_weigh_little():
     values = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
-    known = torch.ones(1, 1, 2, 4)
-    known[..., 2:] = 0.0
-    expected = KNOWN_WEIGHT / (1.0 + KNOWN_WEIGHT)
-    torch.testing.assert_close(weighted_mean(values, known), torch.tensor(expected))
+    sure = torch.ones(1, 1, 2, 4)
+    sure[..., 2:] = 0.0
+    expected = SURE_WEIGHT / (1.0 + SURE_WEIGHT)
+    torch.testing.assert_close(weighted_mean(values, sure), torch.tensor(expected))
 
 
 def test_a_balanced_loss_pulls_as_hard_as_the_ruling_one():

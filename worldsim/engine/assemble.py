@@ -78,9 +78,14 @@ def _remembered(
 ) -> Remembered:
     """Recalled keyframes and, as the last source, the last frame; padded to one number."""
     rows = [_sources(dreamer, w, keys) for w, keys in zip(worlds, recalled, strict=True)]
-    names = ("pictures", "poses", "trust", "age", "valid")
-    parts = (torch.cat([getattr(row, name) for row in rows]) for name in names)
-    return Remembered(*parts, joined([row.planes for row in rows if row.planes is not None], 0))
+    return Remembered(
+        torch.cat([row.pictures for row in rows]),
+        torch.cat([row.poses for row in rows]),
+        torch.cat([row.trust for row in rows]),
+        torch.cat([row.age for row in rows]),
+        torch.cat([row.valid for row in rows]),
+        joined([row.planes for row in rows if row.planes is not None], 0),
+    )
 
 
 def _sources(dreamer: Dreamer, world: DreamWorld, keys: list[Keyframe]) -> Remembered:

@@ -2,8 +2,8 @@
 
 Squared error is least where a picture is the mean of all that could be there: a blur. A critic that
 sees patches of true and of dreamed frames, and tells them apart, moves the model from the mean to
-one of the possibilities. It matters most where nothing was remembered, a little everywhere: dreams
-of dreams lose their detail step by step.
+one of the possibilities. It matters most where nothing was remembered or only from afar, and a
+little everywhere: dreams of dreams lose their detail step by step.
 Sources: hinge loss, Lim & Ye 2017 (Geometric GAN); spectral normalisation, Miyato et al. 2018; the
 balance of gradients at the last layer, Esser et al. 2021 (Taming Transformers).
 """
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 WIDTHS = (32, 64, 128)  # channels; each layer halves the resolution
-LEARNING_RATE, BETAS = 4e-4, (0.5, 0.99)
+LEARNING_RATE, BETAS = 1e-3, (0.5, 0.99)
 WARM_UP = 60  # steps that the critic learns alone
-KNOWN_WEIGHT = 0.15  # of patches of which everything was remembered
+SURE_WEIGHT = 0.05  # of patches of which memory is sure
 MAX_BALANCE = 1e3
 
 
@@ -38,9 +38,9 @@ class PatchCritic(nn.Module):
     def forward(
         self,
         frames: Tensor,  # [N, C, H, W] in the codec's space
-        known: Tensor,  # [N, 1, H, W] 1 where the hint knew something, else 0
+        sure: Tensor,  # [N, 1, H, W] the hint's confidence, 0 where unknown
     ) -> Tensor:  # [N, 1, H/8, W/8]
-        logits: Tensor = self.layers(torch.cat((frames, known), dim=1))
+        logits: Tensor = self.layers(torch.cat((frames, sure), dim=1))
         return logits
 
 
@@ -58,21 +58,21 @@ class Critic:
     def is_warm(self) -> bool:
         return self.steps >= WARM_UP
 
-    def complaint(self, dreamed: Tensor, known: Tensor) -> Tensor:  # [N, C, H, W], [N, 1, H, W]
+    def complaint(self, dreamed: Tensor, sure: Tensor) -> Tensor:  # [N, C, H, W], [N, 1, H, W]
         """What the model is to lower: how false its frames look, a scalar."""
         self.net.requires_grad_(False)
-        logits = self.net(dreamed, known)
+        logits = self.net(dreamed, sure)
         self.net.requires_grad_(True)
-        return -weighted_mean(logits, known)
+        return -weighted_mean(logits, sure)
 
-    def learn(self, true: Tensor, dreamed: Tensor, known: Tensor) -> Tensor:
+    def learn(self, true: Tensor, dreamed: Tensor, sure: Tensor) -> Tensor:
         """One step of telling true frames from dreamed ones; returns its loss."""
-        both = self.net(torch.cat((true, dreamed.detach())), torch.cat((known, known)))
+        both = self.net(torch.cat((true, dreamed.detach())), torch.cat((sure, sure)))
         on_true, on_dreamed = both.chunk(2)
-        loss = weighted_mean(F.relu(1.0 - on_true), known)
-        loss = loss + weighted_mean(F.relu(1.0 + on_dreamed), known)
+        loss = weighted_mean(F.relu(1.0 - on_true), sure)
+        loss = loss + weighted_mean(F.relu(1.0 + on_dreamed), sure)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         self.steps += 1
         return loss.detach()
@@ -80,11 +80,12 @@ class Critic:
 
 def weighted_mean(
     values: Tensor,  # [N, 1, h, w] per patch
-    known: Tensor,  # [N, 1, H, W]
+    sure: Tensor,  # [N, 1, H, W]
 ) -> Tensor:  # []
-    """Patches weigh by how little of them is known."""
-    unknown = 1.0 - F.adaptive_avg_pool2d(known, values.shape[-2:])
-    weight = KNOWN_WEIGHT + (1.0 - KNOWN_WEIGHT) * unknown
+    """Patches weigh by how little memory is sure of them."""
+    height, width = values.shape[-2:]
+    unsure = 1.0 - F.adaptive_avg_pool2d(sure, (height, width))
+    weight = SURE_WEIGHT + (1.0 - SURE_WEIGHT) * unsure
     return (values * weight).sum() / weight.sum()
 
 

@@ -173,25 +173,26 @@ class _Target:
 
     truth: Tensor  # [B, T, C, h, w]
     hint: Tensor  # [B, T, C, h, w]
-    known: Tensor  # [B, T, 1, h, w] 1 where the hint knew something, else 0
+    confidence: Tensor  # [B, T, 1, h, w] of the hint, 0 where unknown
 
     def loss(self, predicted: Tensor, unknown_weight: float) -> Tensor:  # []
         """Relative to the bare hint's."""
+        known = (self.confidence > 0).to(self.truth.dtype)
         return relative_loss(
-            picture_loss(predicted, self.truth, self.known, unknown_weight),
-            picture_loss(self.hint, self.truth, self.known, unknown_weight),
+            picture_loss(predicted, self.truth, known, unknown_weight),
+            picture_loss(self.hint, self.truth, known, unknown_weight),
         )
 
     def frames(self, predicted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Truth, prediction and known pixels, frame by frame: [B*T, C or 1, h, w]."""
-        return self.truth.flatten(0, 1), predicted.flatten(0, 1), self.known.flatten(0, 1)
+        """Truth, prediction and confidence, frame by frame: [B*T, C or 1, h, w]."""
+        return self.truth.flatten(0, 1), predicted.flatten(0, 1), self.confidence.flatten(0, 1)
 
 
 @torch.no_grad()
 def _target(model: WorldModel, inputs: FrameInputs, batch: ClipBatch) -> _Target:
     truth = model.encode(batch.pictures)
     hint, confidence = model.encode_hint(inputs.hint, inputs.confidence)
-    return _Target(truth, hint, (confidence > 0).to(truth.dtype))
+    return _Target(truth, hint, confidence)
 
 
 def _complaint(
@@ -199,8 +200,8 @@ def _complaint(
 ) -> Tensor:  # [] the critic's loss, balanced against the picture's; 0 until it has warmed up
     if not critic.is_warm:
         return torch.zeros_like(picture)
-    _, dreamed, known = target.frames(prediction.clean)
-    complaint = critic.complaint(dreamed, known)
+    _, dreamed, sure = target.frames(prediction.clean)
+    complaint = critic.complaint(dreamed, sure)
     return balance(picture, complaint, model.out.weight) * complaint
 
 
