@@ -207,7 +207,7 @@ def test_seen_and_unseen_pixels_are_scored_apart():
         replace(target, rgb=wrong_right),
         target,
         seen,
-        Baselines(copied=target.rgb, warped=wrong_right),
+        Baselines(copied=target.rgb, last_warped=target.rgb, warped=wrong_right),
     )
     assert score.psnr_seen == score.copy_last == math.inf
     assert score.psnr_unseen < score.psnr < 20
@@ -218,7 +218,8 @@ def test_seen_and_unseen_pixels_are_scored_apart():
 def test_a_mean_skips_what_was_not_scored_and_caps_what_is_perfect():
     target = view(LEVEL.turned(0, 30))
     everything = np.ones(target.depth.shape, dtype=bool)
-    score = score_frame(target, target, everything, Baselines(copied=target.rgb, warped=target.rgb))
+    same = Baselines(copied=target.rgb, last_warped=target.rgb, warped=target.rgb)
+    score = score_frame(target, target, everything, same)
     summary = summarise([score, replace(score, psnr=20.0)], walks=1)
     assert (summary["n"], summary["frames"]) == (1, 2)
     assert summary["psnr"] == 40.0
@@ -364,7 +365,16 @@ def test_an_evaluation_writes_json_tables_and_a_report(tmp_path: Path, monkeypat
     stored = json.loads(config.json.read_text())
     keys = {"machine", "checkpoint", "next", "speed", *PARTS}
     assert keys <= set(stored)
-    scores = {"psnr", "psnr_seen", "psnr_unseen", "ssim", "copy_last", "warp_only", "n"}
+    scores = {
+        "psnr",
+        "psnr_seen",
+        "psnr_unseen",
+        "ssim",
+        "copy_last",
+        "warp_last",
+        "warp_only",
+        "n",
+    }
     for entry in (
         stored["next"],
         stored["rollout"]["8"],

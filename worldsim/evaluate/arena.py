@@ -84,11 +84,16 @@ def set_questions(
     known = known or real
     surfaces = surfaces or targets
     witnesses, warp = Witnesses(real, intrinsics), Warp(known, intrinsics)
+    warp_last = Warp(known[-1:], intrinsics)
     return {
         tick: Question(
             targets[tick],
             witnesses.seen(surfaces[tick]),
-            Baselines(copied=known[-1].rgb, warped=warp(targets[tick].pose)),
+            Baselines(
+                copied=known[-1].rgb,
+                last_warped=warp_last(targets[tick].pose),
+                warped=warp(targets[tick].pose),
+            ),
         )
         for tick in ticks
     }

@@ -16,13 +16,14 @@ from worldsim.memory.bank import BankConfig, MemoryBank
 from worldsim.memory.reproject import Sources, reproject
 from worldsim.types import Observation, Pose
 
-RECALLED = 5  # keyframes that are warped, beside the last frame
+RECALLED = 4  # keyframes that are warped beside the last frame, as many as `small` recalls
 
 
 class Warp:
     """`warp_only`: the keyframes that the engine's memory would recall, and the last frame.
 
-    Holds no network: unknown pixels get the mean of the known ones around them.
+    Holds no network: unknown pixels get the mean of the known ones around them. Given the last
+    frame alone it is `warp_last`, which has no memory either.
     """
 
     def __init__(self, known: Sequence[Observation], intrinsics: Intrinsics) -> None:

@@ -27,7 +27,8 @@ class FrameScore:
     psnr_unseen: float
     ssim: float
     copy_last: float  # PSNR of the last known frame
-    warp_only: float  # PSNR of known frames warped by their depth
+    warp_last: float  # PSNR of the last known frame warped by its depth
+    warp_only: float  # PSNR of all known frames, as memory recalls them, warped by their depth
     warp_only_seen: float
     seen: float  # share of the pixels
     sharpness: float  # relative to the target's
@@ -40,6 +41,7 @@ class Baselines:
     """What the models without a network say of the target."""
 
     copied: NDArray[np.uint8]  # [H, W, 3]
+    last_warped: NDArray[np.uint8]  # [H, W, 3]
     warped: NDArray[np.uint8]  # [H, W, 3]
 
 
@@ -56,6 +58,7 @@ def score_frame(
         psnr_unseen=_psnr_where(dreamed.rgb, target.rgb, ~seen),
         ssim=ssim(dreamed.rgb, target.rgb),
         copy_last=psnr(baselines.copied, target.rgb),
+        warp_last=psnr(baselines.last_warped, target.rgb),
         warp_only=psnr(baselines.warped, target.rgb),
         warp_only_seen=_psnr_where(baselines.warped, target.rgb, seen),
         seen=float(seen.mean()),

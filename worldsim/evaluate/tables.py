@@ -22,6 +22,7 @@ SCORES = {
     "psnr_unseen": "unseen",
     "ssim": "SSIM",
     "copy_last": "copy",
+    "warp_last": "warp 1",
     "warp_only": "warp",
     "warp_only_seen": "(seen)",
     "sharpness": "sharp",
