@@ -18,14 +18,17 @@ from worldsim.engine.assemble import (
 )
 from worldsim.engine.context import context_of
 from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepare_move, remember
+from worldsim.engine.footing import Surroundings, lookout, step_on
 from worldsim.engine.kv_cache import KVCache
 from worldsim.memory.bank import MemoryBank
+from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.heads import settled
 from worldsim.model.picture import from_picture
 from worldsim.model.sampler import add_noise, denoise
 from worldsim.model.world_model import Prediction
 from worldsim.types import Action, Observation, Pose
 
+GROUND_VIEWS = 3  # keyframes that are asked for what is underfoot
 SHOWN_LEVEL = 0.3  # noise level at which real frames enter the context
 
 
@@ -103,7 +106,7 @@ def _target_poses(
     vectors: Tensor,  # [B, A]
     poses: Sequence[Pose | None],
 ) -> list[Pose]:
-    """Turn by the action, then move by what the pose head expects."""
+    """Turn by the action, then move by what the pose head expects and the ground allows."""
     turned = [
         world.observation.pose.turned(action.yaw_deg, action.pitch_deg)
         for world, action in zip(worlds, actions, strict=True)
@@ -116,9 +119,24 @@ def _target_poses(
     motion_B5 = torch.tensor(motion, dtype=torch.float32, device=dreamer.device)
     moves = settled(dreamer.model.pose_head(tokens, vectors, motion_B5)).tolist()
     return [
-        turn.moved_along(*move) if given is None else given
-        for turn, move, given in zip(turned, moves, poses, strict=True)
+        _grounded(dreamer, world, turn, turn.moved_along(right, 0.0, forward), action)
+        if given is None
+        else given
+        for world, turn, (right, _, forward), action, given in zip(
+            worlds, turned, moves, actions, poses, strict=True
+        )
     ]
+
+
+def _grounded(dreamer: Dreamer, world: DreamWorld, here: Pose, there: Pose, action: Action) -> Pose:
+    """The move as far as the surfaces that memory knows allow it."""
+    if dreamer.memory_mode is MemoryMode.OFF:
+        return there
+    known = world.memory.retrieve(lookout(here, there), count=GROUND_VIEWS)
+    if not known:
+        return there
+    around = Surroundings(np.concatenate([dreamer.prepared.surface(key) for key in known]))
+    return step_on(around, here, there, world.move[1], jump=action.jump)
 
 
 def _decode(dreamer: Dreamer, prediction: Prediction, targets: Sequence[Pose]) -> list[Observation]:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from worldsim.camera import Intrinsics
+from worldsim.engine.footing import EYE_M
 from worldsim.errors import ImageError
 from worldsim.types import SKY_DEPTH_M, Clip, Observation, Pose
 
 MIN_SIDE_PX = 16
-EYE_HEIGHT_M = 1.62
 BACKDROP_M = 14.0  # how far away everything stands that is neither ground nor sky
 UNREADABLE = (  # what Pillow raises for files that are missing, damaged, no pictures or enormous
     UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError,
@@ -36,7 +36,7 @@ def clip_from_image(
         )
     size = (intrinsics.width, intrinsics.height)
     rgb = np.array(ImageOps.fit(picture, size, Image.Resampling.LANCZOS), dtype=np.uint8)
-    pose = Pose(0.0, EYE_HEIGHT_M, 0.0)
+    pose = Pose(0.0, EYE_M, 0.0)
     return Clip((Observation(rgb, stage_depth(rgb, intrinsics), pose),), ())
 
 
@@ -50,7 +50,7 @@ def stage_depth(
     """
     height, width = intrinsics.height, intrinsics.width
     below_px = np.arange(height) + 0.5 - height / 2
-    ground = EYE_HEIGHT_M * intrinsics.focal_px / np.maximum(below_px, 1e-3)
+    ground = EYE_M * intrinsics.focal_px / np.maximum(below_px, 1e-3)
     depth = np.broadcast_to(np.minimum(ground, BACKDROP_M)[:, None], (height, width))
     depth = depth.astype(np.float32)
     depth[sky_mask(rgb)] = SKY_DEPTH_M

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worldsim.camera import pose_matrices
+from worldsim.camera import pixel_rays, pose_matrices
 from worldsim.engine.hints import Shown, show
 from worldsim.memory.bank import Keyframe
 from worldsim.model.picture import to_picture
@@ -21,6 +21,7 @@ from worldsim.model.trunk import Context
 from worldsim.model.world_model import WorldModel
 
 KEPT = 16  # keyframes: a walk recalls the same few for many ticks
+STRIDE, NEARBY_M = 2, 12.0  # of surface points: every second pixel, if no farther than this
 
 Place = tuple[float, float, float]
 
@@ -33,6 +34,7 @@ class Preparations:
         self._device = model.stem.weight.device
         self.shown = lru_cache(KEPT)(self._shown)
         self.recalled = lru_cache(KEPT)(self._recalled)
+        self.surface = lru_cache(KEPT)(self._surface)
 
     def show(
         self,
@@ -53,6 +55,16 @@ class Preparations:
         return self._model.recall(
             picture, (anchor_from_world(anchor, self._device) @ pose)[None], valid
         )
+
+    def _surface(self, keyframe: Keyframe) -> NDArray[np.float32]:  # [N, 3] world, metres
+        """A keyframe's nearby surface points, but for those beside silhouettes."""
+        doubt = self.shown(keyframe).planes.doubt[0, 0].cpu().numpy().reshape(keyframe.depth.shape)
+        depth = keyframe.depth[::STRIDE, ::STRIDE].astype(np.float32)
+        rays = pixel_rays(self._model.config.intrinsics).numpy()[::STRIDE, ::STRIDE]
+        chosen = (depth < NEARBY_M) & (doubt[::STRIDE, ::STRIDE] == 0)
+        camera = rays[chosen] * depth[chosen, None]
+        (world_from_camera,) = pose_matrices([keyframe.pose])
+        return camera @ world_from_camera[:3, :3].T + world_from_camera[:3, 3]
 
 
 def anchor_from_world(anchor: Place, device: torch.device) -> Tensor:  # [4, 4]

@@ -1,0 +1,98 @@
+"""Floors that carry and walls that stop: the body against the surfaces that memory knows.
+
+The pose head knows where keys lead; heights and walls come from geometry, for a head that adds up
+heights drifts (it sank 1.5 to 3.6 m in 100 ticks). The body is a column that stands on the highest
+surface within a step below it, jumps, falls, and slides along what is in its way. Where memory
+knows nothing it floats on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldsim.types import TICK_S, Pose
+
+EYE_M = 1.62  # above the feet
+BODY_M, FOOT_M = 0.3, 0.2  # radii of what is stopped and of what is carried
+STEP_M = 0.5  # higher edges have to be jumped
+HEADROOM_M = 0.1  # of the body above the eye
+JUMP_M = 8.9 * TICK_S  # the block world's body, a tick
+GRAVITY_M = 28.0 * TICK_S**2
+GROUNDED_M = 0.25  # depths are not exact: this near to the floor the body stands on it
+SETTLING = 0.3  # share of such an error that is made good in a tick
+FEW = 4  # points that make no surface
+FLOOR_QUANTILE = 0.8  # of the heights of a floor's points
+LOOK_BACK_M, LOOK_DOWN_DEG = 2.0, 35.0  # from where the place underfoot is looked up
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The known surface points around a place."""
+
+    points: NDArray[np.float32]  # [N, 3] world, metres
+
+    def heights(
+        self, pose: Pose, radius_m: float
+    ) -> NDArray[np.float32]:  # [n] over the feet, metres
+        """Of the points in a column around a pose, upwards and downwards without end."""
+        aside = self.points[:, (0, 2)] - np.array((pose.x, pose.z), np.float32)
+        inside = (aside**2).sum(axis=1) < radius_m**2
+        return self.points[inside, 1] - np.float32(pose.y - EYE_M)
+
+    def floor(self, pose: Pose) -> float | None:
+        """Height of what carries the body over its feet, metres; None where nothing is known."""
+        heights = self.heights(pose, FOOT_M)
+        heights = heights[heights < STEP_M]
+        if len(heights) < FEW:
+            return None
+        highest = heights[heights > heights.max() - STEP_M]
+        return float(np.quantile(highest, FLOOR_QUANTILE))
+
+    def obstacles(self, pose: Pose) -> int:
+        """How many points the body would be in, above what it can step on."""
+        heights = self.heights(pose, BODY_M)
+        return int(np.count_nonzero((heights > STEP_M) & (heights < EYE_M + HEADROOM_M)))
+
+
+def lookout(here: Pose, there: Pose) -> Pose:
+    """A view from behind onto the place that the body moves to, to ask memory for."""
+    dx, dz = there.x - here.x, there.z - here.z
+    moving = float(np.hypot(dx, dz)) > 1e-3
+    yaw_deg = float(np.degrees(np.arctan2(dx, -dz))) if moving else there.yaw_deg
+    behind = Pose(there.x, there.y, there.z, yaw_deg).moved_along(0.0, 0.0, -LOOK_BACK_M)
+    return behind.turned(0.0, LOOK_DOWN_DEG)
+
+
+def step_on(around: Surroundings, here: Pose, there: Pose, rise_m: float, *, jump: bool) -> Pose:
+    """Where the body gets to on its way from here to there; `rise_m` is its last vertical move."""
+    place = _stopped(around, here, there)
+    floor_m = around.floor(place)
+    if floor_m is None:
+        return place
+    return place.moved(0.0, _risen(floor_m, rise_m, jump=jump), 0.0)
+
+
+def _stopped(around: Surroundings, here: Pose, there: Pose) -> Pose:
+    """The whole move, or the part of it along one axis of the world, or none."""
+    tolerated = around.obstacles(here) + FEW
+    dx, dz = there.x - here.x, there.z - here.z
+    stay = there.moved(-dx, 0.0, -dz)
+    along_x, along_z = stay.moved(dx, 0.0, 0.0), stay.moved(0.0, 0.0, dz)
+    longer_first = (along_x, along_z) if abs(dx) > abs(dz) else (along_z, along_x)
+    for place in (there, *longer_first):
+        if around.obstacles(place) < tolerated:
+            return place
+    return stay
+
+
+def _risen(floor_m: float, rise_m: float, *, jump: bool) -> float:
+    """The vertical move of a tick."""
+    grounded = abs(floor_m) < GROUNDED_M and rise_m < 0.5 * JUMP_M
+    if grounded:
+        return JUMP_M if jump else SETTLING * floor_m
+    if floor_m > 0.0:
+        return min(floor_m, STEP_M)
+    return max(rise_m - GRAVITY_M, floor_m)
