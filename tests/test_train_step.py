@@ -182,7 +182,7 @@ def test_a_frame_counts_by_its_ratio_to_the_bare_hint() -> None:
 
 
 def test_the_pose_loss_of_the_truth_is_nothing() -> None:
-    truth = torch.randn(5, 3)
+    truth = torch.randn(5, 2)
     assert pose_loss(truth, truth).item() == 0.0
     assert pose_loss(truth + 0.1, truth) < pose_loss(truth + 0.2, truth)
 

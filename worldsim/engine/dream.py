@@ -122,7 +122,7 @@ def _target_poses(
         _grounded(dreamer, world, turn, turn.moved_along(right, 0.0, forward), action)
         if given is None
         else given
-        for world, turn, (right, _, forward), action, given in zip(
+        for world, turn, (right, forward), action, given in zip(
             worlds, turned, moves, actions, poses, strict=True
         )
     ]

@@ -74,9 +74,10 @@ class WorldEngine:
         mode = require_memory_mode(memory)
         checkpoint = load_checkpoint(name_or_path)
         dtype = choose_dtype(chosen)
-        checkpoint.model.to(device=chosen, dtype=dtype)
-        checkpoint.model.requires_grad_(False)
-        levels = sample_levels(checkpoint.model.config.sample_levels, steps)
+        model = checkpoint.model.to(device=chosen, dtype=dtype)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.requires_grad_(False)
+        levels = sample_levels(model.config.sample_levels, steps)
         logger.info("%s on %s in %s, %d steps", name_or_path, chosen, dtype, len(levels))
         return WorldEngine(checkpoint, device=chosen, levels=levels, memory=mode)
 

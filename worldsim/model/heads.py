@@ -1,4 +1,4 @@
-"""Small heads on the trunk. Walls make dead reckoning wrong: the pose head knows them."""
+"""Small heads on the trunk. Walls make dead reckoning wrong: the pose head sees them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ TOKEN_FEATURES = 8
 HIDDEN = 256
 WALK_M, SPRINT_M, SNEAK_M = 0.216, 0.281, 0.065  # a tick's way at full speed
 GRIP = 0.65  # share of the way to the wanted velocity that a tick closes
-FALL = 0.5  # share of a vertical motion that goes on by itself
-SETTLED_M = (0.03, 0.02, 0.03)  # smaller motions right, up, forward are noise: half a sneak
+SETTLED_M = 0.03  # smaller motions are noise: half a sneak
 MOTION_SIZE = 5  # last displacement (right, up, forward; metres), sin and cos of the pitch
 
 
 def walking_prior(
     action: Tensor,  # [B, action_size], see worldsim.actions.to_vector
     motion: Tensor,  # [B, MOTION_SIZE]
-) -> Tensor:  # [B, 3] metres right, up, forward
+) -> Tensor:  # [B, 2] metres right, forward
     """Where keys alone lead on free, level ground. Standing still is a stable point of it.
 
     A head that corrects the last displacement instead drifts: up to 5 m in two seconds of standing.
@@ -37,7 +36,6 @@ def walking_prior(
     return torch.stack(
         (
             torch.lerp(last[:, 0], right / length * speed, GRIP),
-            FALL * last[:, 1],
             torch.lerp(last[:, 2], forward / length * speed, GRIP),
         ),
         dim=-1,
@@ -45,16 +43,17 @@ def walking_prior(
 
 
 def settled(
-    moves: Tensor,  # [B, 3] metres right, up, forward
-) -> Tensor:  # [B, 3]
+    moves: Tensor,  # [B, 2] metres right, forward
+) -> Tensor:  # [B, 2]
     """Without motions too small to be meant: they would add up to a drift."""
-    return torch.where(moves.abs() < moves.new_tensor(SETTLED_M), 0.0, moves)
+    return torch.where(moves.abs() < SETTLED_M, 0.0, moves)
 
 
 class PoseHead(nn.Module):
-    """Trunk tokens of frame t, action t and the last motion -> displacement from t to t+1.
+    """Trunk tokens of frame t, action t and the last motion -> level displacement from t to t+1.
 
-    It corrects `walking_prior`: an untrained head walks on free, level ground.
+    It corrects `walking_prior`: an untrained head walks on free ground. Heights are none of its
+    business: errors of them add up. See `worldsim.engine.footing`.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -63,7 +62,7 @@ class PoseHead(nn.Module):
         width = TOKEN_FEATURES * config.tokens + config.action_size + MOTION_SIZE
         self.hidden1 = nn.Linear(width, HIDDEN)
         self.hidden2 = nn.Linear(HIDDEN, HIDDEN)
-        self.out = nn.Linear(HIDDEN, 3)
+        self.out = nn.Linear(HIDDEN, 2)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -72,7 +71,7 @@ class PoseHead(nn.Module):
         tokens_BSD: Tensor,
         action: Tensor,  # [B, action_size]
         motion: Tensor,  # [B, MOTION_SIZE]
-    ) -> Tensor:  # [B, 3] metres to the right, up and forward of the yaw after the action
+    ) -> Tensor:  # [B, 2] metres to the right and forward of the yaw after the action
         seen = rearrange(
             self.squeeze(F.layer_norm(tokens_BSD, tokens_BSD.shape[-1:])), "b s f -> b (s f)"
         )

@@ -13,7 +13,6 @@ from worldsim.model.picture import to_picture
 from worldsim.train.data import Episode
 
 FIRST_TARGET = 12  # frames of past that every clip has
-RESTORE = 0.25  # share of a height error that is made good in one tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class ClipBatch:
     actions: Tensor  # [B, T, A] the action that led to each frame
     next_actions: Tensor  # [B, T, A] the action taken at each frame
     motion: Tensor  # [B, T, 5] last displacement, sin and cos of the pitch after the next action
-    moves: Tensor  # [B, T, 3] the displacement that followed, metres
+    moves: Tensor  # [B, T, 2] the displacement that followed, right and forward, metres
     keyframes: Tensor  # [B, K, 4, H, W], newest first
     keyframe_poses: Tensor  # [B, K, 4, 4]
     keyframe_age: Tensor  # [B, K] ticks before the clip's end
@@ -86,19 +85,6 @@ def keyframe_indices(
     return np.sort(picked)[::-1].copy()
 
 
-def restoring_moves(
-    episode: Episode, frames: NDArray[np.int64]
-) -> NDArray[np.float32]:  # [N, 3] metres
-    """The moves that followed these frames, and a step back to the right height.
-
-    A dream's camera drifts off its height a little with every tick. A head that has only seen
-    right heights sinks into the ground (4 m in 128 ticks, measured); this one finds its feet again.
-    """
-    moves = episode.moves[frames].copy()
-    moves[:, 1] -= RESTORE * episode.height_error_m
-    return moves
-
-
 def _overlap(
     episode: Episode, candidates: NDArray[np.int64], target: int
 ) -> NDArray[np.float64]:  # [N]
@@ -141,7 +127,7 @@ def _cut(episode: Episode, config: ClipConfig, rng: np.random.Generator) -> tupl
         torch.from_numpy(episode.actions[previous]),
         torch.from_numpy(episode.actions[following]),
         torch.from_numpy(motion.astype(np.float32)),
-        torch.from_numpy(restoring_moves(episode, following)),
+        torch.from_numpy(episode.moves[following][:, (0, 2)]),
         _pictures(episode, keys),
         torch.from_numpy(episode.world_from_camera[keys]),
         torch.from_numpy((clip[-1] - keys).astype(np.float32)),

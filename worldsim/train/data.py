@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from worldsim.actions import to_vector
 from worldsim.camera import Intrinsics, pose_matrices
-from worldsim.envs.blocks.world import BlockWorld, Sight
+from worldsim.envs.blocks.world import BlockWorld
 from worldsim.errors import ConfigError
 from worldsim.train.behaviour import behave
 
-HOVER_M = (-1.0, 0.8)  # below, the eye would be in the ground
 MAX_TRAINING_SEED = 1_000_000  # suites use 5,000,000 and up
 
 
@@ -34,7 +33,6 @@ class Episode:
     pitch_deg: NDArray[np.float32]  # [T+1]
     actions: NDArray[np.float32]  # [T, VECTOR_SIZE]
     moves: NDArray[np.float32]  # [T, 3] metres right, up, forward of the yaw after the action
-    height_error_m: float = 0.0  # how much too high the camera is, throughout
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -48,8 +46,6 @@ class DataConfig:
     pool: int = 320  # episodes kept in memory
     first: int = 48  # episodes to wait for before training starts
     renderer: str = "auto"
-    height_error_m: float = 0.0
-    """Standard deviation of a camera too high or too low, as a dream's may come to be."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,20 +57,14 @@ class DataConfig:
             )
 
 
-def render_episode(
-    world: BlockWorld, seed: int, ticks: int, height_error_m: float = 0.0
-) -> Episode:
-    """Walk `ticks` ticks from a seed, and then draw all frames in one batch.
-
-    With `height_error_m`, the camera of half of the episodes hovers at a wrong height.
-    """
-    wrong = _height_error(seed, height_error_m)
+def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
+    """Walk `ticks` ticks from a seed, and then draw all frames in one batch."""
     actions = list(islice(behave(np.random.default_rng(seed)), ticks))
     world.prepare(seed=seed)
-    sights = [_hovering(world, wrong)]
+    sights = [world.sight(world.pose)]
     for action in actions:
         world.advance(action)
-        sights.append(_hovering(world, wrong))
+        sights.append(world.sight(world.pose))
     frames = world.draw(sights)
     poses = [sight.pose for sight in sights]
     moves = np.array([b.displacement_from(a) for a, b in pairwise(poses)], np.float32)
@@ -85,18 +75,7 @@ def render_episode(
         np.array([p.pitch_deg for p in poses], dtype=np.float32),
         np.stack([to_vector(a) for a in actions]),
         moves,
-        wrong,
     )
-
-
-def _hovering(world: BlockWorld, height_m: float) -> Sight:
-    return world.sight(world.pose.moved(0.0, height_m, 0.0))
-
-
-def _height_error(seed: int, deviation_m: float) -> float:
-    rng = np.random.default_rng((seed, 1))
-    error_m = float(np.clip(rng.normal(0.0, deviation_m), *HOVER_M))
-    return error_m if rng.random() < 0.5 else 0.0
 
 
 def training_seeds(seed: int, worker: int) -> Iterator[int]:
@@ -167,7 +146,7 @@ def _render_forever(
     parent = os.getppid()
     world = BlockWorld(intrinsics, renderer=config.renderer)
     for seed in training_seeds(config.seed, index):
-        episode = render_episode(world, seed, config.ticks, config.height_error_m)
+        episode = render_episode(world, seed, config.ticks)
         while os.getppid() == parent:  # an orphan stops
             try:
                 out.put(episode, timeout=5.0)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from worldsim.model.world_model import WorldModel
 from worldsim.train.batch import ClipBatch, ClipConfig, sample_clips
-from worldsim.train.data import DataConfig, Episode
+from worldsim.train.data import Episode
 from worldsim.train.hints import DamageConfig, clip_hints, damage, remembered_keyframes
 from worldsim.train.losses import pose_loss
 from worldsim.train.rollouts import frame_inputs
@@ -40,7 +40,6 @@ class HeadsRunConfig(RunConfig):
     out: Path = Path("runs/heads")
     warmup_steps: int = 100
     clips: ClipConfig = field(default_factory=ClipConfig)
-    data: DataConfig = field(default_factory=lambda: DataConfig(height_error_m=0.35))
     damage: DamageConfig = field(default_factory=DamageConfig)
 
 
@@ -51,7 +50,7 @@ class HeadSamples:
     tokens: Tensor  # [N, S, D]
     action: Tensor  # [N, A]
     motion: Tensor  # [N, 5]
-    move: Tensor  # [N, 3] metres
+    move: Tensor  # [N, 2] metres
 
     def pick(self, index: Tensor) -> HeadSamples:
         return HeadSamples(*(getattr(self, name)[index] for name in self.__slots__))
@@ -87,8 +86,8 @@ class HeadsStage:
         assert self._held_out is not None, "evaluated before the first step"
         held = self._held_out
         moves = average.pose_head(held.tokens, held.action, held.motion)
-        error, inertia = moves - held.move, held.motion[:, :3] - held.move
-        named = {"right": 0, "up": 1, "forward": 2}
+        error, inertia = moves - held.move, held.motion[:, (0, 2)] - held.move
+        named = {"right": 0, "forward": 1}
         scores = {f"{name}_cm": float(error[:, i].abs().mean()) * 100 for name, i in named.items()}
         return {**scores, "inertia_cm": float(inertia.abs().mean()) * 100}
 

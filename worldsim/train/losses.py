@@ -65,8 +65,8 @@ def relative_loss(
 
 
 def pose_loss(
-    predicted: Tensor,  # [N, 3] metres
-    target: Tensor,  # [N, 3] metres
+    predicted: Tensor,  # [N, 2] metres
+    target: Tensor,  # [N, 2] metres
 ) -> Tensor:  # []
     """Huber error of the displacement, in units of one walking tick (0.2 m)."""
     return F.smooth_l1_loss(predicted / 0.2, target / 0.2, beta=0.25)
