@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from worldsim.errors import BackendError
 
+SCREEN_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
 WINDOW_WIDTH_PX = 960  # frames are enlarged by the largest whole factor that fits
 
 
@@ -56,6 +58,7 @@ class Viewer:
     def _open(self, size: tuple[int, int]) -> None:
         import pygame
 
+        _avoid_offscreen()
         try:
             pygame.display.init()
             self._window = pygame.display.set_mode(size)
@@ -67,3 +70,12 @@ class Viewer:
             ) from error
         pygame.display.set_caption(self._title)
         self._clock = pygame.time.Clock()
+
+
+def _avoid_offscreen() -> None:
+    """Without a screen SDL chooses its EGL driver, whose end ends every EGL context of the process.
+
+    The block world draws in such a context. The dummy driver has none.
+    """
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, SCREEN_VARIABLES)):
+        os.environ["SDL_VIDEODRIVER"] = "dummy"

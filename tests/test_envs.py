@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import gymnasium
 import numpy as np
@@ -53,6 +56,25 @@ def no_display(monkeypatch):
 @pytest.mark.filterwarnings("error")
 def test_gymnasiums_checker_finds_no_fault_with_either_id(env_id, make, no_display):
     check_env(make(env_id).unwrapped)
+
+
+WINDOW_BESIDE_OPENGL = """
+import gymnasium, worldsim
+world = gymnasium.make("worldsim/Blocks-v0").unwrapped
+world.reset(seed=0)
+window = gymnasium.make("worldsim/Blocks-v0", render_mode="human")
+window.reset(seed=1)
+window.close()
+world.reset(seed=2)
+"""
+
+
+def test_a_closed_window_leaves_the_worlds_of_its_process_drawing():
+    screen = {"DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"}
+    environment = {k: v for k, v in os.environ.items() if k not in screen}
+    program = [sys.executable, "-c", WINDOW_BESIDE_OPENGL]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_default_dream_begins_and_goes_on():
