@@ -32,7 +32,14 @@ from worldsim.train.data import (
     render_episode,
     training_seeds,
 )
-from worldsim.train.hints import DamageConfig, bare_hints, clip_hints, damage, remembered_keyframes
+from worldsim.train.hints import (
+    DamageConfig,
+    bare_hints,
+    clip_hints,
+    damage,
+    remembered_keyframes,
+    wear,
+)
 from worldsim.train.hints import scale_depth_code as scaled
 from worldsim.train.rollouts import quantised
 from worldsim.types import SKY_DEPTH_M, Action, Pose
@@ -272,11 +279,20 @@ def test_damage_leaves_its_inputs_as_they_are() -> None:
 
 def test_damage_of_nothing_changes_nothing() -> None:
     whole = remembered_keyframes(clip_batch())
-    none = DamageConfig(drop_all=0.0, drop_one=0.0, depth_scale=0.0, colour_shift=0.0)
+    none = DamageConfig(drop_all=0, drop_one=0, depth_scale=0, colour_shift=0, worn=0)
     same = damage(whole, none)
     assert torch.allclose(same.pictures, whole.pictures, atol=1e-6)
     assert torch.equal(same.valid, whole.valid)
     assert not damage(whole, DamageConfig(drop_all=1.0)).valid.any()
+
+
+def test_worn_keyframes_have_specks_and_are_trusted_as_dreams() -> None:
+    torch.manual_seed(0)
+    whole = remembered_keyframes(clip_batch())
+    worn = wear(whole, DamageConfig(worn=1.0, tint=0.0, specks=0.1))
+    changed = (worn.pictures != whole.pictures).any(dim=2).float().mean()
+    assert 0.02 < changed <= 0.12
+    assert (worn.trust == TRUST_DREAM).all()
 
 
 def test_scaling_the_code_scales_the_depth_and_leaves_the_sky() -> None:

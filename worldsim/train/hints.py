@@ -9,7 +9,7 @@ from einops import rearrange, repeat
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
-from worldsim.engine.hints import TRUST_REAL, Remembered, make_hint, trust_of_last
+from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, Remembered, make_hint, trust_of_last
 from worldsim.train.batch import ClipBatch
 
 
@@ -22,6 +22,9 @@ class DamageConfig:
     depth_scale: float = 0.005  # standard deviation of a keyframe's relative depth error
     colour_shift: float = 0.01  # of a keyframe's colour offset
     drop_last: float = 0.25  # clips without the last frame as a source
+    worn: float = 0.25  # keyframes that look like dreams of dreams: tinted, with specks
+    tint: float = 0.04  # standard deviation of a worn keyframe's colour offset
+    specks: float = 0.01  # share of a worn keyframe's pixels that come from elsewhere in it
 
 
 def remembered_keyframes(batch: ClipBatch) -> Remembered:
@@ -38,7 +41,7 @@ def remembered_keyframes(batch: ClipBatch) -> Remembered:
 
 
 def damage(remembered: Remembered, config: DamageConfig) -> Remembered:
-    """Drop keyframes, scale their depth, shift their colour."""
+    """Drop keyframes, scale their depth, shift their colour, wear some out."""
     batch, count = remembered.valid.shape
     device = remembered.valid.device
     keep = torch.rand(batch, count, device=device) >= config.drop_one
@@ -49,7 +52,27 @@ def damage(remembered: Remembered, config: DamageConfig) -> Remembered:
     shift[:, :, 3] = 0.0
     pictures = remembered.pictures + shift
     pictures[:, :, 3] = scale_depth_code(code, scale)
-    return replace(remembered, pictures=pictures, valid=remembered.valid & keep)
+    kept = replace(remembered, pictures=pictures, valid=remembered.valid & keep)
+    return wear(kept, config)
+
+
+def wear(remembered: Remembered, config: DamageConfig) -> Remembered:
+    """Make some keyframes look like dreams of dreams, and trust them as such.
+
+    Long dreams end in tints and in specks that each generation hands on to the next.
+    """
+    pictures, device = remembered.pictures, remembered.pictures.device
+    batch, count, _, height, width = pictures.shape
+    worn = torch.rand(batch, count, device=device) < config.worn
+    tint = torch.randn(batch, count, 4, 1, 1, device=device) * config.tint
+    tint[:, :, 3] = 0.0
+    elsewhere = torch.randperm(height * width, device=device)
+    strangers = pictures.flatten(3)[..., elsewhere].view_as(pictures)
+    speck = torch.rand(batch, count, 1, height, width, device=device) < config.specks
+    damaged = torch.where(speck, strangers, pictures + tint)
+    trust = torch.where(worn, remembered.trust.clamp(max=TRUST_DREAM), remembered.trust)
+    chosen = torch.where(worn[:, :, None, None, None], damaged, pictures)
+    return replace(remembered, pictures=chosen, trust=trust)
 
 
 def scale_depth_code(

@@ -23,7 +23,7 @@ from worldsim.train.rollouts import dream_keyframes, frame_inputs, quantised
 from worldsim.train.teacher import anchor_from_world, recall_context
 
 EPISODES = 8
-NO_DAMAGE = DamageConfig(drop_all=0.0, drop_one=0.0, depth_scale=0.0, colour_shift=0.0)
+NO_DAMAGE = DamageConfig(drop_all=0, drop_one=0, depth_scale=0, colour_shift=0, worn=0)
 
 
 class Monitor:
