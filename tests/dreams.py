@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -58,6 +59,14 @@ def plane_episode(actions: Sequence[Action]) -> Episode:
     )
 
 
+LATENT = replace(
+    preset("tiny"),
+    codec="autoencoder",
+    latent_channels=6,
+    downscale=8,
+    stages=(),
+    stage_blocks=(),
+)
 LOOK_AROUND = plane_clip([Action(yaw_deg=30.0)] * 4)
 WALK = [Action(forward=True, yaw_deg=8.0), Action(pitch_deg=-6.0), Action(left=True)] * 2
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,13 +97,14 @@ def test_a_state_with_a_strange_task_or_block_is_refused(world: BlockWorld) -> N
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "7", True])
-def test_a_bad_seed_is_refused(world: BlockWorld, seed: object) -> None:
+def test_a_bad_seed_is_refused(world: BlockWorld, seed: Any) -> None:
     with pytest.raises(SceneError, match="seed"):
-        world.prepare(seed=seed)  # type: ignore[arg-type]
+        world.prepare(seed=seed)
 
 
 def test_numpy_integers_and_the_largest_seed_are_fine(world: BlockWorld) -> None:
-    world.prepare(seed=np.int64(5))  # type: ignore[arg-type]
+    numpys: Any = np.int64(5)
+    world.prepare(seed=numpys)
     world.prepare(seed=2**63 - 1)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
-from dreams import plane_clip, random_model
+from dreams import LATENT, plane_clip, random_model
 
 from worldsim.engine.hints import fill_unknown
 from worldsim.model.codec import AutoencoderCodec, PixelCodec, make_codec
@@ -123,16 +121,7 @@ def test_the_large_presets_work_on_latents_an_eighth_in_size() -> None:
 
 
 def test_the_scale_of_latents_cancels_out() -> None:
-    model = random_model(
-        replace(
-            preset("tiny"),
-            codec="autoencoder",
-            latent_channels=6,
-            downscale=8,
-            stages=(),
-            stage_blocks=(),
-        )
-    )
+    model = random_model(LATENT)
     codec, picture = model.codec, torch.randn(1, 4, 48, 64)
     with torch.no_grad():
         latent, decoded = codec.encode(picture), codec.decode(codec.encode(picture))

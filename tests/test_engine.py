@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -359,10 +360,10 @@ def test_the_number_of_denoising_steps_can_be_chosen(tiny_checkpoint: Path, step
     ],
 )
 def test_impossible_options_are_refused(
-    tiny_checkpoint: Path, options: dict[str, object], error: type[Exception]
+    tiny_checkpoint: Path, options: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        WorldEngine.from_pretrained(**{"name_or_path": tiny_checkpoint, **options})  # type: ignore[arg-type]
+        WorldEngine.from_pretrained(**{"name_or_path": tiny_checkpoint, **options})
 
 
 def test_forked_engines_share_one_model() -> None:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,9 +36,9 @@ def picture(height: int, width: int) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("seed", [-1, True, False, 1.0, "5", 2**63, np.float32(3), [3]])
-def test_a_seed_that_is_no_whole_number_from_zero_is_refused(seed: object) -> None:
+def test_a_seed_that_is_no_whole_number_from_zero_is_refused(seed: Any) -> None:
     with pytest.raises(SceneError, match="seed"):
-        begun(seed=seed)  # type: ignore[arg-type]
+        begun(seed=seed)
 
 
 def test_a_refused_start_leaves_the_dream_as_it_was() -> None:
@@ -59,7 +60,8 @@ def test_a_seed_begins_in_the_block_world_of_that_seed(monkeypatch: pytest.Monke
     monkeypatch.setattr(start.importlib, "import_module", lambda _: Module(start_clip))
     engine = make_engine()
     engine.reset(seed=7)
-    engine.reset(seed=np.int64(8), scene="forest")  # type: ignore[arg-type]
+    numpys: Any = np.int64(8)
+    engine.reset(seed=numpys, scene="forest")
     assert asked == [(7, None, CAMERA), (8, "forest", CAMERA)]
     assert engine.snapshot().seed == 8
     assert engine.frame == 1

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from dreams import plane_episode, random_model
+from dreams import LATENT, plane_episode, random_model
 from torch import Tensor, nn
 
 from worldsim.engine.hints import TRUST_DREAM
@@ -77,15 +76,7 @@ def test_an_untrained_model_has_finite_gradients_from_its_first_step(batch: Clip
 
 
 def test_a_model_on_latents_trains_with_its_codec_frozen(batch: ClipBatch) -> None:
-    latent = replace(
-        preset("tiny"),
-        codec="autoencoder",
-        latent_channels=6,
-        downscale=8,
-        stages=(),
-        stage_blocks=(),
-    )
-    model = random_model(latent)
+    model = random_model(LATENT)
     model.codec.requires_grad_(False)
     losses_of(model, batch, OWN)["total"].backward()
     assert model.stem.weight.grad is not None

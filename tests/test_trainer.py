@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,14 +59,14 @@ def make_run(
     seconds: float,
     model: WorldModel | None = None,
     make_stage: Callable[[FakeClock, WorldModel], FakeStage] = FakeStage,
-    **options: float,
+    **options: Any,
 ) -> Run:
     config = RunConfig(
         out=out,
         preset="tiny",
         minutes=(seconds + SAVING_S) / 60,
         data=DataConfig(first=2, pool=8),
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     clock, pool = FakeClock(), FakePool(plane_episode(WALK))
     stage = make_stage(clock, model or random_model())
@@ -99,7 +100,9 @@ def test_a_run_stops_when_its_time_is_up_and_leaves_a_checkpoint(tmp_path: Path)
         assert torch.equal(tensor, averaged[name].bfloat16().float())
 
 
-def test_time_that_goes_into_rendering_counts(tmp_path: Path) -> None:
+def test_time_that_goes_into_rendering_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run(tmp_path, seconds=5)
     refresh = run.pool.refresh
 
@@ -107,7 +110,7 @@ def test_time_that_goes_into_rendering_counts(tmp_path: Path) -> None:
         run.clock.spend(2.0)
         return refresh(wait=wait)
 
-    run.pool.refresh = slow_refresh  # type: ignore[method-assign]
+    monkeypatch.setattr(run.pool, "refresh", slow_refresh)
     run.trainer.run()
     assert len(run.stage.steps) <= 2
 
@@ -209,7 +212,8 @@ def test_the_learning_rate_warms_up_and_falls_over_all_resumed_runs() -> None:
 @pytest.mark.parametrize("wrong", ["minutes", "evaluate_minutes", "learning_rate"])
 def test_an_impossible_run_is_refused(wrong: str) -> None:
     with pytest.raises(ConfigError, match=wrong):
-        RunConfig(**{wrong: 0.0})  # type: ignore[arg-type]
+        options: dict[str, Any] = {wrong: 0.0}
+        RunConfig(**options)
 
 
 # Where a run starts

@@ -23,6 +23,7 @@ from worldsim.errors import BackendError, ConfigError, StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.checkpoint import Checkpoint, load_checkpoint
+from worldsim.model.conv import channels_last
 from worldsim.types import Action, Clip, Observation, Pose, StepResult, require_seed
 
 logger = logging.getLogger(__name__)
@@ -74,8 +75,7 @@ class WorldEngine:
         mode = require_memory_mode(memory)
         checkpoint = load_checkpoint(name_or_path)
         dtype = choose_dtype(chosen)
-        model = checkpoint.model.to(device=chosen, dtype=dtype)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = channels_last(checkpoint.model.to(device=chosen, dtype=dtype))
         model.requires_grad_(False)
         levels = sample_levels(model.config.sample_levels, steps)
         logger.info("%s on %s in %s, %d steps", name_or_path, chosen, dtype, len(levels))

@@ -5,10 +5,20 @@ All feature maps are channels-last, which oneDNN and cuDNN run fastest.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def channels_last(module: M) -> M:
+    """The module with its kernels laid out as its feature maps; else each call would copy them."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
+    return module
 
 
 def channel_norm(

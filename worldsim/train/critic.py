@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from worldsim.model.conv import channels_last
+
 WIDTHS = (32, 64, 128)  # channels; each layer halves the resolution
 LEARNING_RATE, BETAS = 1e-3, (0.5, 0.99)
 WARM_UP = 60  # steps that the critic learns alone
@@ -48,7 +50,7 @@ class Critic:
     """Owns the patch critic and its optimizer. Each process of a run has its own."""
 
     def __init__(self, channels: int, device: torch.device) -> None:
-        self.net = PatchCritic(channels).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = channels_last(PatchCritic(channels).to(device))
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), LEARNING_RATE, BETAS, weight_decay=0.0
         )

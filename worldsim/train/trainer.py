@@ -20,6 +20,7 @@ from torch import Tensor
 from worldsim.camera import Intrinsics
 from worldsim.errors import ConfigError, TrainingError
 from worldsim.model.checkpoint import load_checkpoint, save_checkpoint
+from worldsim.model.conv import channels_last
 from worldsim.model.presets import preset
 from worldsim.model.world_model import WorldModel
 from worldsim.train.data import DataConfig, Episode, EpisodePool
@@ -270,4 +271,4 @@ def initial_model(config: RunConfig) -> WorldModel:
     else:
         torch.manual_seed(config.seed)  # the same weights in every process of a run
         model = WorldModel(preset(config.preset))
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last(model)
