@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from worldsim.engine import footing
 from worldsim.engine.footing import EYE_M, GROUNDED_M, Surroundings, lookout, step_on
-from worldsim.types import Pose
+from worldsim.envs.blocks import physics
+from worldsim.types import TICK_S, Pose
 
 WALK_M = 0.2
 AHEAD = Pose(0.0, EYE_M, 0.0)  # looks along -z
@@ -38,6 +40,13 @@ def walked(around: Surroundings, ticks: int, *, jump: bool = False, start: Pose 
 MEADOW = known(flat(0.0, 1.0, -9.0))
 TERRACE = known(flat(0.0, 1.0, -2.0), wall(-2.0, 1.0), flat(1.0, -2.0, -9.0))
 CLIFF = known(flat(0.0, 1.0, -2.0), flat(-3.0, -2.0, -9.0))
+
+
+def test_the_body_in_the_dream_is_that_of_the_true_world() -> None:
+    assert footing.EYE_M == physics.EYE_M
+    assert pytest.approx(physics.WIDTH_M / 2) == footing.BODY_M
+    assert pytest.approx(physics.JUMP_M_S * TICK_S) == footing.JUMP_M
+    assert pytest.approx(physics.GRAVITY_M_S2 * TICK_S**2) == footing.GRAVITY_M
 
 
 def test_on_level_ground_a_body_keeps_its_height() -> None:
