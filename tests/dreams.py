@@ -52,8 +52,7 @@ def plane_episode(actions: Sequence[Action]) -> Episode:
     return Episode(
         np.stack([o.rgb for o in seen]),
         np.stack([o.depth for o in seen]).astype(np.float16),
-        pose_matrices([o.pose for o in seen]),
-        np.array([o.pose.pitch_deg for o in seen], dtype=np.float32),
+        tuple(o.pose for o in seen),
         np.stack([to_vector(a) for a in actions]),
         np.array(moves, dtype=np.float32),
     )

@@ -7,6 +7,7 @@ along the view axis (z-depth), not along the ray.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,7 @@ def pose_matrix(pose: Pose) -> NDArray[np.float32]:  # [4, 4] world_from_camera
     return pose_matrices([pose])[0]
 
 
-def pose_matrices(poses: list[Pose]) -> NDArray[np.float32]:  # [T, 4, 4] world_from_camera
+def pose_matrices(poses: Sequence[Pose]) -> NDArray[np.float32]:  # [T, 4, 4] world_from_camera
     """Columns are the camera's right, up and backward axes and its position, in the world."""
     yaw = np.radians([pose.yaw_deg for pose in poses])
     pitch = np.radians([pose.pitch_deg for pose in poses])

@@ -26,7 +26,7 @@ from worldsim.model.heads import settled
 from worldsim.model.picture import from_picture
 from worldsim.model.sampler import add_noise, denoise
 from worldsim.model.world_model import Prediction
-from worldsim.types import Action, Observation, Pose
+from worldsim.types import Action, Clip, Observation, Pose
 
 GROUND_VIEWS = 3  # keyframes that are asked for what is underfoot
 SHOWN_LEVEL = 0.3  # noise level at which real frames enter the context
@@ -47,6 +47,20 @@ def new_world(dreamer: Dreamer, seed: int, first: Observation, memory: MemoryBan
         memory=memory,
     )
     remember(world)
+    return world
+
+
+def begin(dreamer: Dreamer, seed: int, clip: Clip) -> DreamWorld:
+    """A world that saw a clip: memory all of it, the context its last frames."""
+    memory = MemoryBank(dreamer.model.config.intrinsics)
+    first, *rest = clip.observations
+    world = new_world(dreamer, seed, first, memory)
+    unmodelled = len(rest) - dreamer.model.config.context
+    for i, (action, seen) in enumerate(zip(clip.actions, rest, strict=True)):
+        if i < unmodelled:
+            witness(world, seen)
+        else:
+            absorb(dreamer, world, action, seen)
     return world
 
 

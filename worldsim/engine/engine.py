@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.assemble import Dreamer
-from worldsim.engine.dream import absorb, advance, new_world, witness
+from worldsim.engine.dream import absorb, advance, begin
 from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.picture_start import clip_from_image
@@ -132,7 +132,7 @@ class WorldEngine:
             return self.restore(state)
         noise_seed = 0 if seed is None else require_seed(seed)
         start = self._start_clip(seed, scene, image, clip)
-        self._world = self._begin(noise_seed, start)
+        self._world = begin(self._dreamer, noise_seed, start)
         return own_copy(self._world.observation)
 
     def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
@@ -198,19 +198,6 @@ class WorldEngine:
         if seed is not None:
             return clip_from_seed(seed, scene, self.intrinsics)
         return load_scene(DEFAULT_SCENE if scene is None else scene, self.intrinsics)
-
-    def _begin(self, seed: int, clip: Clip) -> DreamWorld:
-        """Memory sees the whole clip; the model only the last frames, which fill its context."""
-        memory = MemoryBank(self.intrinsics)
-        first, *rest = clip.observations
-        world = new_world(self._dreamer, seed, first, memory)
-        unmodelled = len(rest) - self._dreamer.model.config.context
-        for i, (action, seen) in enumerate(zip(clip.actions, rest, strict=True)):
-            if i < unmodelled:
-                witness(world, seen)
-            else:
-                absorb(self._dreamer, world, action, seen)
-        return world
 
 
 def choose_device(name: str) -> torch.device:

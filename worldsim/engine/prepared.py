@@ -20,7 +20,7 @@ from worldsim.model.picture import to_picture
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import WorldModel
 
-KEPT = 16  # keyframes: a walk recalls the same few for many ticks
+KEPT = 16  # keyframes a world: a walk recalls the same few for many ticks
 STRIDE, NEARBY_M = 2, 12.0  # of surface points: every second pixel, if no farther than this
 
 Place = tuple[float, float, float]
@@ -29,12 +29,12 @@ Place = tuple[float, float, float]
 class Preparations:
     """Remembers what it made of the most recently used keyframes of one model."""
 
-    def __init__(self, model: WorldModel) -> None:
+    def __init__(self, model: WorldModel, kept: int = KEPT) -> None:
         self._model = model
         self._device = model.stem.weight.device
-        self.shown = lru_cache(KEPT)(self._shown)
-        self.recalled = lru_cache(KEPT)(self._recalled)
-        self.surface = lru_cache(KEPT)(self._surface)
+        self.shown = lru_cache(kept)(self._shown)
+        self.recalled = lru_cache(kept)(self._recalled)
+        self.surface = lru_cache(kept)(self._surface)
 
     def show(
         self,

@@ -103,12 +103,17 @@ class WorldModel(nn.Module):
         hint: Tensor,  # [B, T, 4, H, W]
         confidence: Tensor,  # [B, T, 1, H, W]
     ) -> tuple[Tensor, Tensor]:  # [B, T, C, h, w], [B, T, 1, h, w]
-        """The hint in the codec's space; a latent pixel is as sure as its least sure pixel."""
-        if self.config.downscale == 1:
-            return self.encode(hint), confidence
+        """The hint in the codec's space."""
+        return self.encode(hint), self.pool_confidence(confidence)
+
+    def pool_confidence(
+        self,
+        confidence: Tensor,  # [B, T, 1, H, W]
+    ) -> Tensor:  # [B, T, 1, h, w]
+        """A latent pixel is as sure as its least sure pixel."""
         flat = rearrange(confidence, "b t c h w -> (b t) c h w")
         sure = -F.max_pool2d(-flat, self.config.downscale)
-        return self.encode(hint), rearrange(sure, "(b t) c h w -> b t c h w", b=len(hint))
+        return rearrange(sure, "(b t) c h w -> b t c h w", b=len(confidence))
 
     def recall(
         self,

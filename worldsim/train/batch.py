@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL
 from worldsim.model.picture import to_picture
-from worldsim.train.data import Episode
+from worldsim.train.data import Dream, Episode
 
 FIRST_TARGET = 12  # frames of past that every clip has
 
@@ -29,7 +30,9 @@ class ClipConfig:
 class ClipBatch:
     """B clips. Pictures are [.., 4, H, W] in [-1, 1]; see `worldsim.model.picture`."""
 
-    pictures: Tensor  # [B, T, 4, H, W]
+    pictures: Tensor  # [B, T, 4, H, W] the truth
+    shown: Tensor  # [B, T, 4, H, W] what a player would have seen: the truth, or a dream
+    witnessed: Tensor  # [B, T, 1, H, W] 1 where the dream had been shown the true surface
     poses: Tensor  # [B, T, 4, 4] world_from_camera
     actions: Tensor  # [B, T, A] the action that led to each frame
     next_actions: Tensor  # [B, T, A] the action taken at each frame
@@ -38,6 +41,7 @@ class ClipBatch:
     keyframes: Tensor  # [B, K, 4, H, W], newest first
     keyframe_poses: Tensor  # [B, K, 4, 4]
     keyframe_age: Tensor  # [B, K] ticks before the clip's end
+    keyframe_trust: Tensor  # [B, K]
 
     def to(self, device: torch.device) -> ClipBatch:
         return ClipBatch(*(getattr(self, name).to(device) for name in self.__slots__))
@@ -53,10 +57,10 @@ def sample_clips(
 
 
 def clip_indices(
-    length: int, config: ClipConfig, rng: np.random.Generator
+    length: int, config: ClipConfig, rng: np.random.Generator, first: int = FIRST_TARGET
 ) -> NDArray[np.int64]:  # [T]
     """Frame numbers of one clip; sometimes the first one is an older frame."""
-    start = int(rng.integers(FIRST_TARGET, length - config.frames))
+    start = int(rng.integers(first, length - config.frames))
     frames = np.arange(start, start + config.frames)
     if rng.random() < config.sink_share:
         frames[0] = rng.integers(1, start + 1)
@@ -115,7 +119,9 @@ def _sparse_rays(episode: Episode) -> NDArray[np.float32]:  # [h, w, 3]
 
 
 def _cut(episode: Episode, config: ClipConfig, rng: np.random.Generator) -> tuple[Tensor, ...]:
-    clip = clip_indices(len(episode), config, rng)
+    real = len(episode) if episode.dream is None else episode.dream.real
+    first = FIRST_TARGET if episode.dream is None else max(FIRST_TARGET, real)
+    clip = clip_indices(len(episode), config, rng, first)
     keys = keyframe_indices(episode, clip, config.keyframes, rng)
     previous = np.maximum(clip - 1, 0)
     following = np.minimum(clip, len(episode.actions) - 1)
@@ -123,18 +129,25 @@ def _cut(episode: Episode, config: ClipConfig, rng: np.random.Generator) -> tupl
     motion = np.column_stack((episode.moves[previous], np.sin(next_pitch), np.cos(next_pitch)))
     return (
         _pictures(episode, clip),
+        _pictures(episode.dream or episode, clip),
+        _witnessed(episode, clip),
         torch.from_numpy(episode.world_from_camera[clip]),
         torch.from_numpy(episode.actions[previous]),
         torch.from_numpy(episode.actions[following]),
         torch.from_numpy(motion.astype(np.float32)),
         torch.from_numpy(episode.moves[following][:, (0, 2)]),
-        _pictures(episode, keys),
+        _pictures(episode.dream or episode, keys),
         torch.from_numpy(episode.world_from_camera[keys]),
         torch.from_numpy((clip[-1] - keys).astype(np.float32)),
+        torch.from_numpy(np.where(keys < real, TRUST_REAL, TRUST_DREAM).astype(np.float32)),
     )
 
 
-def _pictures(episode: Episode, frames: NDArray[np.int64]) -> Tensor:  # [N, 4, H, W]
-    return to_picture(
-        torch.from_numpy(episode.rgb[frames]), torch.from_numpy(episode.depth[frames])
-    )
+def _pictures(seen: Episode | Dream, frames: NDArray[np.int64]) -> Tensor:  # [N, 4, H, W]
+    return to_picture(torch.from_numpy(seen.rgb[frames]), torch.from_numpy(seen.depth[frames]))
+
+
+def _witnessed(episode: Episode, frames: NDArray[np.int64]) -> Tensor:  # [N, 1, H, W]
+    if episode.dream is None:
+        return torch.ones(len(frames), 1, *episode.depth.shape[1:])
+    return torch.from_numpy(episode.dream.witnessed[frames].astype(np.float32))[:, None]

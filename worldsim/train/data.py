@@ -8,6 +8,7 @@ import queue
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, pairwise
 from multiprocessing.queues import Queue
 
@@ -19,23 +20,46 @@ from worldsim.camera import Intrinsics, pose_matrices
 from worldsim.envs.blocks.world import BlockWorld
 from worldsim.errors import ConfigError
 from worldsim.train.behaviour import behave
+from worldsim.types import Observation, Pose
 
 MAX_TRAINING_SEED = 1_000_000  # suites use 5,000,000 and up
 
 
 @dataclass(frozen=True, slots=True)
+class Dream:
+    """What a model dreamed along an episode's path, after being shown its first frames."""
+
+    rgb: NDArray[np.uint8]  # [T+1, H, W, 3] the first `real` frames are the true ones
+    depth: NDArray[np.float16]  # [T+1, H, W] metres
+    witnessed: NDArray[np.bool_]  # [T+1, H, W] true surfaces that the first frames had shown
+    real: int
+
+
+@dataclass(frozen=True)
 class Episode:
-    """T+1 frames and T actions of one walk in the true world."""
+    """T+1 frames and T actions of one walk in the true world, and what was dreamed of it."""
 
     rgb: NDArray[np.uint8]  # [T+1, H, W, 3]
     depth: NDArray[np.float16]  # [T+1, H, W] metres
-    world_from_camera: NDArray[np.float32]  # [T+1, 4, 4]
-    pitch_deg: NDArray[np.float32]  # [T+1]
+    poses: tuple[Pose, ...]  # T+1
     actions: NDArray[np.float32]  # [T, VECTOR_SIZE]
     moves: NDArray[np.float32]  # [T, 3] metres right, up, forward of the yaw after the action
+    dream: Dream | None = None
 
     def __len__(self) -> int:
         return len(self.rgb)
+
+    @cached_property
+    def world_from_camera(self) -> NDArray[np.float32]:  # [T+1, 4, 4]
+        return pose_matrices(self.poses)
+
+    @cached_property
+    def pitch_deg(self) -> NDArray[np.float32]:  # [T+1]
+        return np.array([pose.pitch_deg for pose in self.poses], dtype=np.float32)
+
+    def observation(self, t: int) -> Observation:
+        """The true frame t."""
+        return Observation(self.rgb[t], self.depth[t].astype(np.float32), self.poses[t])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +95,7 @@ def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
     return Episode(
         frames.rgb,
         frames.depth.astype(np.float16),
-        pose_matrices(poses),
-        np.array([p.pitch_deg for p in poses], dtype=np.float32),
+        tuple(poses),
         np.stack([to_vector(a) for a in actions]),
         moves,
     )

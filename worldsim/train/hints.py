@@ -9,7 +9,7 @@ from einops import rearrange, repeat
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
-from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, Remembered, make_hint, trust_of_last
+from worldsim.engine.hints import TRUST_DREAM, Remembered, make_hint, trust_of_last
 from worldsim.train.batch import ClipBatch
 
 
@@ -28,15 +28,13 @@ class DamageConfig:
 
 
 def remembered_keyframes(batch: ClipBatch) -> Remembered:
-    """The clip's real keyframes as memory would hand them out."""
-    shape = batch.keyframe_age.shape
-    device = batch.keyframe_age.device
+    """The clip's keyframes as memory would hand them out."""
     return Remembered(
         pictures=batch.keyframes,
         poses=batch.keyframe_poses,
-        trust=torch.full(shape, TRUST_REAL, device=device),
+        trust=batch.keyframe_trust,
         age=batch.keyframe_age,
-        valid=torch.ones(shape, dtype=torch.bool, device=device),
+        valid=torch.ones_like(batch.keyframe_age, dtype=torch.bool),
     )
 
 

@@ -23,6 +23,7 @@ from worldsim.train.losses import picture_loss
 from worldsim.train.monitor import Monitor, colour_psnr
 from worldsim.train.teacher import TeacherConfig, teacher_losses
 from worldsim.train.trainer import RunConfig, train
+from worldsim.train.walks import Walks
 
 CODEC_BATCH = 32
 CODEC_NOISE = 0.1  # latents are decoded with noise, so that decoding forgives the model's error
@@ -63,6 +64,7 @@ class TeacherStage:
         self.model = model
         self.config = config
         self.model.codec.requires_grad_(False)
+        self._walks: Walks | None = None
 
     @cached_property
     def critic(self) -> Critic | None:
@@ -77,11 +79,26 @@ class TeacherStage:
     def losses(
         self, average: WorldModel, episodes: list[Episode], step: int, rng: np.random.Generator
     ) -> dict[str, Tensor]:
-        device = next(self.model.parameters()).device
-        batch = sample_clips(episodes, self.config.clips, rng).to(device)
+        device, config = next(self.model.parameters()).device, self.config.teacher
+        finished = self._walk_on(average, episodes, rng)
+        walked = len(finished) > 0 and rng.random() < config.walk_share
+        source = finished if walked else episodes
+        batch = sample_clips(source, self.config.clips, rng).to(device)
         return teacher_losses(
-            self.model, average, batch, self.config.teacher, step, rng, self.critic
+            self.model, average, batch, config, step, rng, self.critic, walked=walked
         )
+
+    def _walk_on(
+        self, average: WorldModel, episodes: list[Episode], rng: np.random.Generator
+    ) -> list[Episode]:
+        """One more frame of each of the model's own walks; returns those that are over."""
+        config = self.config.teacher
+        if config.walk_share == 0:
+            return []
+        if self._walks is None:
+            self._walks = Walks(average, at_once=config.walks, kept=config.walks_kept)
+        self._walks.advance(episodes, rng)
+        return list(self._walks.finished)
 
     def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
         return self.monitor.evaluate(average, step, folder)

@@ -45,6 +45,12 @@ class TeacherConfig:
     """of what memory does not know in the squared error"""
     critic_weight: float = 0.0
     """how strongly a patch critic pulls, beside the squared error; 0 trains without one"""
+    walk_share: float = 0.0
+    """steps that train on the model's own long walks; 0 dreams none"""
+    walks: int = 8
+    """walks dreamed at once, a frame of each at every step"""
+    walks_kept: int = 48
+    """finished walks to train on"""
     damage: DamageConfig = field(default_factory=DamageConfig)
 
 
@@ -56,14 +62,22 @@ def teacher_losses(
     step: int,
     rng: np.random.Generator,
     critic: Critic | None = None,
+    *,
+    walked: bool = False,
 ) -> dict[str, Tensor]:  # "total" to descend, and its parts
-    """Losses of one batch; own-frame training begins at `config.own_from`."""
-    own = step >= config.own_from and rng.random() < config.own_share
+    """Losses of one batch; own-frame training begins at `config.own_from`.
+
+    Args:
+        walked: the clips were cut from the model's own walks, and need no dreams of their own.
+    """
+    own = step >= config.own_from and rng.random() < config.own_share and not walked
     remembered = damage(remembered_keyframes(batch), config.damage)
     if own:
         remembered = dream_keyframes(dreamer, batch, remembered, hops=int(rng.integers(0, 4)))
     anchors = anchor_from_world(batch.poses)
-    draft = _draft(dreamer, batch, remembered, anchors) if own else None
+    draft = batch.shown if walked else None
+    if own:
+        draft = _draft(dreamer, batch, remembered, anchors)
     inputs = _noisy_inputs(model, batch, remembered, anchors, draft, config)
     prediction = model(inputs, recall_context(model, batch, anchors))
     target = _target(model, inputs, batch)
@@ -174,25 +188,29 @@ class _Target:
     truth: Tensor  # [B, T, C, h, w]
     hint: Tensor  # [B, T, C, h, w]
     confidence: Tensor  # [B, T, 1, h, w] of the hint, 0 where unknown
+    witnessed: Tensor  # [B, T, 1, h, w] 1 where the truth can be asked of a dream
 
     def loss(self, predicted: Tensor, unknown_weight: float) -> Tensor:  # []
-        """Relative to the bare hint's."""
+        """Relative to the bare hint's. What a dream invented before is to stay as it was."""
         known = (self.confidence > 0).to(self.truth.dtype)
+        wanted = torch.lerp(self.truth, self.hint, known * (1 - self.witnessed))
+        sure = known * self.witnessed
         return relative_loss(
-            picture_loss(predicted, self.truth, known, unknown_weight),
-            picture_loss(self.hint, self.truth, known, unknown_weight),
+            picture_loss(predicted, wanted, sure, unknown_weight),
+            picture_loss(self.hint, wanted, sure, unknown_weight),
         )
 
     def frames(self, predicted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Truth, prediction and confidence, frame by frame: [B*T, C or 1, h, w]."""
-        return self.truth.flatten(0, 1), predicted.flatten(0, 1), self.confidence.flatten(0, 1)
+        """Truth, prediction, and how far it had to be so, frame by frame: [B*T, C or 1, h, w]."""
+        sure = self.confidence * self.witnessed
+        return self.truth.flatten(0, 1), predicted.flatten(0, 1), sure.flatten(0, 1)
 
 
 @torch.no_grad()
 def _target(model: WorldModel, inputs: FrameInputs, batch: ClipBatch) -> _Target:
-    truth = model.encode(batch.pictures)
     hint, confidence = model.encode_hint(inputs.hint, inputs.confidence)
-    return _Target(truth, hint, confidence)
+    witnessed = model.pool_confidence(batch.witnessed)
+    return _Target(model.encode(batch.pictures), hint, confidence, witnessed)
 
 
 def _complaint(
