@@ -136,7 +136,7 @@ def test_a_broken_checkpoint_is_refused_with_a_remedy(saved: Path, name: str) ->
 
 
 def test_a_missing_checkpoint_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"train_model") as refused:
+    with pytest.raises(CheckpointError, match=r"train_teacher") as refused:
         load_checkpoint(tmp_path / "nowhere")
     assert "nowhere" in refused.value.got
 

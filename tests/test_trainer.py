@@ -26,9 +26,10 @@ from worldsim.tools import training_cli
 from worldsim.train import monitor
 from worldsim.train.data import DataConfig, Episode
 from worldsim.train.ema import Ema
+from worldsim.train.heads_stage import HeadsRunConfig
 from worldsim.train.optim import make_optimizers
 from worldsim.train.runtime import Runtime
-from worldsim.train.stages import CodecStage, ModelRunConfig, TeacherStage
+from worldsim.train.stages import CodecRunConfig, CodecStage, ModelRunConfig, TeacherStage
 from worldsim.train.store import STATE_NAME, Progress, load_state, save_state
 from worldsim.train.trainer import (
     SAVING_S,
@@ -348,3 +349,34 @@ def test_a_command_says_how_it_ended(
 
     monkeypatch.setattr(sys, "argv", ["train", "--out", str(tmp_path), "--minutes", "2"])
     assert training_cli.run(RunConfig, train) == code
+
+
+@pytest.mark.parametrize("path", sorted(training_cli.RECIPES.glob("*.toml")), ids=lambda p: p.stem)
+def test_every_shipped_recipe_is_understood(path: Path) -> None:
+    kind: type[RunConfig] = {"heads": HeadsRunConfig, "codec": CodecRunConfig}.get(
+        path.stem.rpartition("-")[2], ModelRunConfig
+    )
+    config = training_cli.parse(kind, ["--recipe", path.stem])
+    assert config.minutes == training_cli.read_recipe(path.stem)["minutes"]
+
+
+def test_options_win_over_the_recipe() -> None:
+    recipe = ["--recipe", "small-polish"]
+    config = training_cli.parse(ModelRunConfig, [*recipe, "--teacher.damage.worn", "0.5"])
+    assert config.teacher.damage.worn == 0.5
+    assert config.teacher.damage.drop_all == 0.12
+
+
+def test_a_recipe_says_what_options_say(tmp_path: Path) -> None:
+    text = 'preset = "tiny"\nflag = false\nlevels = [1, 2]\n[data]\npool_size = 3\n'
+    (tmp_path / "mine.toml").write_text(text)
+    options = training_cli.as_options(training_cli.read_recipe(str(tmp_path / "mine.toml")))
+    assert " ".join(options) == "--preset tiny --no-flag --levels 1 2 --data.pool-size 3"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--recipe"], ["--recipe", "nowhere"], ["--recipe", __file__]]
+)
+def test_a_recipe_that_cannot_be_read_is_named(arguments: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"recipe|TOML"):
+        training_cli.parse(ModelRunConfig, arguments)

@@ -96,7 +96,7 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     raise CheckpointError(
         f"a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, or one of {shipped}",
         f"{str(name_or_path)!r}",
-        "Correct the path, or train one with python -m worldsim.tools.train_model.",
+        "Correct the path, or train one with python -m worldsim.tools.train_teacher.",
     )
 
 

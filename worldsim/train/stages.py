@@ -147,7 +147,7 @@ class CodecStage:
         return {"psnr": colour_psnr(decoded[None], self._held_out[None])}
 
 
-def train_model(config: ModelRunConfig, console: Console) -> None:
+def train_teacher(config: ModelRunConfig, console: Console) -> None:
     """The model stage, from its configuration."""
     train(config, lambda model: TeacherStage(model, config), console)
 
