@@ -5,10 +5,13 @@ sees patches of true and of dreamed frames, and tells them apart, moves the mode
 one of the possibilities. It matters most where nothing was remembered or only from afar, and a
 little everywhere: dreams of dreams lose their detail step by step.
 Sources: hinge loss, Lim & Ye 2017 (Geometric GAN); spectral normalisation, Miyato et al. 2018; the
-balance of gradients at the last layer, Esser et al. 2021 (Taming Transformers).
+balance of gradients at the last layer, Esser et al. 2021 (Taming Transformers); the history of
+dreams, Shrivastava et al. 2017 (SimGAN).
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +20,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from worldsim.model.conv import channels_last
 
-WIDTHS = (32, 64, 128)  # channels; each layer halves the resolution
+WIDTHS = (48, 96, 160)  # channels; each layer halves the resolution
 LEARNING_RATE, BETAS = 1e-3, (0.5, 0.99)
 WARM_UP = 60  # steps that the critic learns alone
 SURE_WEIGHT = 0.05  # of patches of which memory is sure
 MAX_BALANCE = 1e3
+HISTORY = 32  # batches of the past that it is reminded of
+
+Sample = tuple[Tensor, ...]  # true and dreamed frames, and how sure memory was
 
 
 class PatchCritic(nn.Module):
@@ -55,6 +61,7 @@ class Critic:
             self.net.parameters(), LEARNING_RATE, BETAS, weight_decay=0.0
         )
         self.steps = 0
+        self._history: deque[Sample] = deque(maxlen=HISTORY)
 
     @property
     def is_warm(self) -> bool:
@@ -68,15 +75,25 @@ class Critic:
         return -weighted_mean(logits, sure)
 
     def learn(self, true: Tensor, dreamed: Tensor, sure: Tensor) -> Tensor:
-        """One step of telling true frames from dreamed ones; returns its loss."""
-        both = self.net(torch.cat((true, dreamed.detach())), torch.cat((sure, sure)))
+        """A step of telling true frames from dreamed ones, and one on a batch of the past.
+
+        Returns the loss of the first. Without the past, model and critic chase each other.
+        """
+        loss = self._step(true, dreamed.detach(), sure)
+        self._history.append(tuple(x.detach().half() for x in (true, dreamed, sure)))
+        past = self._history[int(torch.randint(len(self._history), ()))]
+        self._step(*(x.float() for x in past))
+        self.steps += 1
+        return loss
+
+    def _step(self, true: Tensor, dreamed: Tensor, sure: Tensor) -> Tensor:
+        both = self.net(torch.cat((true, dreamed)), torch.cat((sure, sure)))
         on_true, on_dreamed = both.chunk(2)
         loss = weighted_mean(F.relu(1.0 - on_true), sure)
         loss = loss + weighted_mean(F.relu(1.0 + on_dreamed), sure)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        self.steps += 1
         return loss.detach()
 
 
