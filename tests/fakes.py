@@ -171,8 +171,51 @@ class PlaneWorld:
         self.pose = Pose(*json.loads(state))
 
 
+class EditableWorld(PlaneWorld):
+    """A PlaneWorld with hands: where the player looks, `use` paints the ground white and `attack`
+    black, a square metre of it.
+    """
+
+    def __init__(self, intrinsics: Intrinsics | None = None) -> None:
+        super().__init__(intrinsics)
+        self.painted: list[tuple[float, float, int]] = []  # x, z, grey level
+
+    def reset(self, *, seed: int | None = None) -> Observation:
+        self.painted = []
+        return super().reset(seed=seed)
+
+    def advance(self, action: Action) -> tuple[float, bool]:
+        outcome = super().advance(action)
+        if action.attack or action.use:
+            self.paint(self.pose, 255 * action.use)
+        return outcome
+
+    def paint(self, eye: Pose, level: int) -> None:
+        ahead_m = eye.y / math.tan(math.radians(eye.pitch_deg))
+        spot = eye.moved_along(0.0, 0.0, ahead_m)
+        self.painted.append((spot.x, spot.z, level))
+
+    def render(self, poses: Sequence[Pose]) -> PlanePictures:
+        pictures = super().render(poses)
+        matrices = torch.from_numpy(pose_matrices(list(poses)))
+        points = unproject(torch.from_numpy(pictures.depth), matrices, self.intrinsics).numpy()
+        for x, z, level in self.painted:
+            near = (abs(points[..., 0] - x) < 0.5) & (abs(points[..., 2] - z) < 0.5)
+            pictures.rgb[near] = level
+        return pictures
+
+    def get_state(self) -> bytes:
+        return json.dumps([astuple(self.pose), self.painted]).encode()
+
+    def set_state(self, state: bytes) -> None:
+        pose, self.painted = json.loads(state)
+        self.pose = Pose(*pose)
+
+
 class PlaneDream:
-    """An engine that dreams a PlaneWorld rightly, but for noise that a good memory lessens.
+    """An engine that dreams an EditableWorld rightly, but for noise that a good memory lessens.
+
+    What it was shown being painted it keeps only with its whole memory.
 
     Args:
         obedient: whether the dream does what it is told; if not, it always walks forward.
@@ -181,7 +224,7 @@ class PlaneDream:
     noise_levels = MappingProxyType({"full": 2.0, "recent": 12.0, "random": 18.0, "off": 30.0})
 
     def __init__(self, *, obedient: bool = True) -> None:
-        self.world = PlaneWorld()
+        self.world = EditableWorld()
         self.obedient = obedient
         self.memory_mode = "full"
         self.metrics = self
@@ -195,6 +238,7 @@ class PlaneDream:
     def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation:
         assert clip is not None
         self.frames = 0
+        self.world.painted = []
         self.world.pose = clip.observations[-1].pose
         return clip.observations[-1]
 
@@ -212,6 +256,8 @@ class PlaneDream:
     def observe(self, action: Action, observation: Observation) -> None:
         self.fed += 1
         self.world.pose = observation.pose
+        if self.memory_mode == "full" and (action.attack or action.use):
+            self.world.paint(observation.pose, 255 * action.use)
 
     def snapshot(self) -> tuple[int, Pose]:
         return self.frames, self.world.pose

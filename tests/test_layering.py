@@ -29,6 +29,7 @@ HOMES = {
     "gymnasium": ("worldsim.envs", "worldsim.tools"),
     "triton": ("worldsim.kernels",),
     "av": ("worldsim.record", "worldsim.train", "worldsim.evaluate", "worldsim.tools"),
+    "matplotlib": ("worldsim.evaluate.plots",),
     "tyro": ("worldsim.cli", "worldsim.tools", "worldsim.record", "worldsim.play"),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -71,6 +71,17 @@ class Driver:
     def follow(self, steps: Iterable[tuple[Action, Pose]]) -> list[Observation]:
         """Dream along a given camera path, one frame for each action and the pose it leads to."""
         return [self.dream(action, pose) for action, pose in steps]
+
+    def wander(
+        self, behaviour: Callable[[Pose], Action], start: Pose, ticks: int
+    ) -> Iterator[tuple[Action, Observation]]:
+        """Dream freely: the behaviour acts on the dreamed poses, the first of which is `start`."""
+        pose = start
+        for _ in range(ticks):
+            action = behaviour(pose)
+            observation = self.dream(action)
+            pose = observation.pose
+            yield action, observation
 
     def dream(self, action: Action, pose: Pose | None = None) -> Observation:
         """One dreamed frame; without `pose` the engine dreams where it gets to as well."""

@@ -9,6 +9,7 @@ from worldsim.evaluate.arena import Arena
 from worldsim.evaluate.budget import BURN_IN, PARTS, POSE_TICKS, Budget, Part, SeedsByMode
 from worldsim.evaluate.control import COMMANDS, control
 from worldsim.evaluate.drift import drift
+from worldsim.evaluate.edits import FRAMES_BEFORE, attempts_of, edits
 from worldsim.evaluate.revisit import look_away_and_back, revisit, self_revisit
 from worldsim.evaluate.rollout import pose, rollout
 from worldsim.evaluate.speed import speed
@@ -42,6 +43,8 @@ def _run_part(arena: Arena, budget: Budget, part: Part) -> object:
             return look_away_and_back(arena, budget.look_away)
         case "self_revisit":
             return self_revisit(arena, budget.self_revisit)
+        case "edits":
+            return edits(arena, budget.edits)
         case "control":
             return asdict(control(arena, budget.control))
         case "drift":
@@ -51,7 +54,7 @@ def _run_part(arena: Arena, budget: Budget, part: Part) -> object:
 
 
 def frames_of(part: Part, budget: Budget, seeds: int) -> int:
-    """Frames that the engine generates or is fed for one part."""
+    """Frames that the engine generates or is fed for one part, if every edit can be seen."""
     match part:
         case "rollout":
             return sum(BURN_IN + length for length in budget.rollout_lengths(seeds))
@@ -61,6 +64,12 @@ def frames_of(part: Part, budget: Budget, seeds: int) -> int:
             return _trip_frames(budget.look_away, seeds)
         case "self_revisit":
             return _trip_frames(budget.self_revisit, seeds)
+        case "edits":
+            return sum(
+                len(attempts_of(range(seeds), count)) * (FRAMES_BEFORE + 2 * length)
+                for length, modes in budget.edits.items()
+                for count in modes.values()
+            )
         case "control":
             return min(budget.control, seeds) * (BURN_IN + len(COMMANDS))
         case "drift":
