@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL
+from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, TRUST_TOUCHED
 from worldsim.engine.kv_cache import KVCache
 from worldsim.memory.bank import MemoryBank
 from worldsim.types import Action, Observation, Pose
@@ -53,7 +53,7 @@ def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: boo
 def remember(world: DreamWorld, *, touched: bool = False) -> None:
     """Offer the last frame to memory, which keeps it if it shows something new or was touched."""
     seen = world.observation
-    trust = TRUST_REAL if world.is_real else TRUST_DREAM
+    trust = TRUST_REAL if world.is_real else TRUST_TOUCHED if touched else TRUST_DREAM
     world.memory.insert(seen.rgb, seen.depth, seen.pose, world.frame, trust, touched=touched)
 
 

@@ -25,7 +25,7 @@ from worldsim.types import Pose
 T = TypeVar("T", bound=np.generic)
 
 MORE_TRUSTED = 1.25  # a frame trusted this many times more is worth keeping beside the old one
-AS_TRUSTED = 0.5  # a frame trusted less than this share cannot contradict what is stored
+AS_TRUSTED = 0.7  # a frame trusted less than this share cannot contradict what is stored
 CANDIDATES = 8  # least recently used keyframes that are compared when one must go
 FALLBACK_VIEWS = 256  # recently used keyframes that are compared when nothing known is in view
 REACH_M = 7.0  # how far from the eye a hand can have changed something
