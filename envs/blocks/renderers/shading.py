@@ -140,7 +140,8 @@ def _surface_colour(
     grazing = 1.0 - direction.gather(1, surface.axis[:, None]).abs()
     mirror = torch.where(surface.block[:, None] == Block.WATER, 0.10 + 0.45 * grazing**4, 0.0)
     seen = torch.lerp(seen, behind, mirror)
-    fog = _smoothstep(*scene.fog[surface.view].unbind(-1), surface.distance)
+    start, end = scene.fog[surface.view].unbind(-1)
+    fog = _smoothstep(start, end, surface.distance)
     return torch.lerp(seen, behind, fog[:, None])
 
 
