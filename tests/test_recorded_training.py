@@ -26,6 +26,7 @@ from worldsim.train.batch import ClipConfig
 from worldsim.train.data import BlockWalks, DataConfig, Episode, EpisodePool, EpisodeSource
 from worldsim.train.runtime import Runtime
 from worldsim.train.stages import ModelRunConfig, TeacherStage
+from worldsim.train.teacher import TeacherConfig
 from worldsim.train.trainer import SAVING_S, RunConfig, Trainer, episode_source
 
 STEPS = 3
@@ -61,6 +62,7 @@ def test_a_run_trains_on_recordings_alone_and_looks_at_what_it_holds_out(
         recordings=(tmp_path / "data",),
         data=DataConfig(ticks=32, pool=4, first=2),
         clips=ClipConfig(clips=2),
+        teacher=TeacherConfig(walk_share=0.5, walks=1),
     )
     source, clock = episode_source(config, CAMERA), FakeClock()
     runtime = Runtime(torch.device("cpu"), 0, 1, config.minutes * 60, clock, clock.now())

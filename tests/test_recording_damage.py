@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from recordings import (
     CAMERA,
@@ -127,6 +128,10 @@ OWN_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a lost depth map": (
         lambda folder: (folder / "depth" / "00000010.npz").unlink(),
         r"depth maps in .*00000010\.npz",
+    ),
+    "a video of another size": (
+        lambda folder: edit_info(folder, intrinsics={"width": 32, "height": 48}),
+        r"32x48 in .*video\.mp4.*got 64x48",
     ),
     "no description": (lambda folder: (folder / "episode.json").unlink(), r"episode\.json"),
 }
@@ -253,6 +258,15 @@ def test_damage_that_only_decoding_shows_is_skipped_with_a_warning(
         next(RecordedWalks(alone).stream(config, CAMERA, 0, 1))
     with pytest.raises(EpisodeError, match=r"video\.mp4"):
         next(RecordedWalks(alone, strict=True).stream(config, CAMERA, 0, 1))
+
+
+def test_a_depth_map_that_is_missing_inside_a_file_is_found_when_it_is_read(damaged: Path) -> None:
+    (recording,) = find(damaged)
+    chunk = damaged / "depth" / "00000010.npz"
+    with np.load(chunk) as arrays:
+        np.savez_compressed(chunk, depth=arrays["depth"][:-1])
+    with pytest.raises(EpisodeError, match=r"64 depth maps of 64x48 from frame 0 on in .*depth"):
+        whole(recording)
 
 
 def test_a_pool_raises_what_stops_its_worker(damaged: Path) -> None:

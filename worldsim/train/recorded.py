@@ -115,8 +115,17 @@ def _depth(
     poses: Sequence[Pose],  # T
 ) -> NDArray[np.float32]:  # [T, H, W] metres
     """The recorded depth; for VPT, which has none, the simple stage of a started picture."""
-    if window.recording.depth is not None:
-        return framing.depths(read_depth(window.recording.depth, window.start, window.stop))
+    folder, recorded = window.recording.depth, framing.recorded
+    if folder is not None:
+        depth = read_depth(folder, window.start, window.stop)
+        if depth.shape != (len(window), recorded.height, recorded.width):
+            raise EpisodeError(
+                f"{len(window)} depth maps of {recorded.width}x{recorded.height} from frame "
+                f"{window.start} on in {folder}",
+                f"an array {depth.shape}",
+                "The files are damaged; record it again with --depth.",
+            )
+        return framing.depths(depth)
     staged = [
         stage_depth(frame, framing.wanted, pose.pitch_deg)
         for frame, pose in zip(rgb, poses, strict=True)

@@ -85,10 +85,13 @@ def open_episode(folder: Path) -> Recording:
             f"depth in {folder}", "an episode without", "Record it again with --depth."
         )
     _require_depth(folder / DEPTH_NAME, len(lines))
-    _require_frames(inspect_video(folder / VIDEO_NAME), folder / VIDEO_NAME, len(lines))
+    video = folder / VIDEO_NAME
+    info = inspect_video(video)
+    _require_size(info, episode.info.intrinsics, video)
+    _require_frames(info, video, len(lines))
     return Recording(
         path,
-        folder / VIDEO_NAME,
+        video,
         folder / DEPTH_NAME,
         episode.info.intrinsics,
         _offsets(path.read_bytes())[: len(lines) + 1],
@@ -185,6 +188,16 @@ def _require_ticks_in_order(lines: Sequence[Line], path: Path) -> None:
                 f"tick {line.tick}: a gap",
                 "Split the recording there.",
             )
+
+
+def _require_size(info: VideoInfo, camera: Intrinsics, path: Path) -> None:
+    """Raise EpisodeError unless the video is of its camera's size."""
+    if (info.width, info.height) != (camera.width, camera.height):
+        raise EpisodeError(
+            f"frames of {camera.width}x{camera.height} in {path}, as its episode says",
+            f"{info.width}x{info.height}",
+            "Put back the video that was recorded.",
+        )
 
 
 def _require_frames(info: VideoInfo, path: Path, count: int) -> None:

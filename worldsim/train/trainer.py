@@ -63,7 +63,8 @@ class RunConfig:
     workers: int = 1
     """Processes that make episodes."""
     recordings: tuple[Path, ...] = ()
-    """Folders to train on, searched for recorded episodes, in place of the block world."""
+    """Folders to search for recorded episodes to train on, in place of the block world: ours, made
+    with --depth, or pairs of mp4 and jsonl as VPT's, whose depth is then a simple stage."""
     strict: bool = False
     """Refuse damaged recordings; otherwise each is skipped with a warning."""
     vpt_fov_y_deg: float = 70.0
