@@ -425,6 +425,7 @@ class FakeStage:
         self.model = model
         self.clock = clock
         self.stops_at: int | None = None
+        self.drawn: list[Episode] = []
         self.steps: list[int] = []
         self.evaluated: list[int] = []
 
@@ -433,6 +434,7 @@ class FakeStage:
     ) -> dict[str, Tensor]:
         if step == self.stops_at:
             raise KeyboardInterrupt
+        self.drawn = episodes[:2]
         self.steps.append(step)
         self.clock.spend(1.0)
         total = torch.stack([(p - 0.5).square().mean() for p in self.model.parameters()]).sum()

@@ -24,7 +24,7 @@ from worldsim.model.presets import ModelConfig, preset
 from worldsim.model.world_model import WorldModel
 from worldsim.tools import training_cli
 from worldsim.train import monitor
-from worldsim.train.data import DataConfig, Episode
+from worldsim.train.data import DataConfig, Episode, Origin
 from worldsim.train.ema import Ema
 from worldsim.train.heads_stage import HeadsRunConfig
 from worldsim.train.optim import make_optimizers
@@ -167,8 +167,13 @@ def test_a_run_that_diverges_says_so_and_keeps_the_last_good_state(
     make_run(tmp_path, seconds=3).trainer.run()
     saved = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.suffix != ".jsonl"}
     run = make_run(tmp_path, seconds=9, make_stage=Diverging)
-    with pytest.raises(TrainingError, match=r"finite.*step 6.*nan.*--learning-rate"):
+    run.pool.episode = replace(run.pool.episode, origin=Origin(seed=77))
+    with pytest.raises(TrainingError, match=r"finite.*step 6.*nan.*diverged.*--learning-rate"):
         run.trainer.run()
+    told = json.loads((tmp_path / "diverged.json").read_text())
+    assert told["step"] == "6"
+    assert "nan" in (told["loss"], told["gradient_norm"])
+    assert [episode["seed"] for episode in told["episodes"]] == [77, 77]
     assert run.pool.closed == 1
     assert saved == {path: path.read_bytes() for path in saved}
     assert make_run(tmp_path, seconds=3).trainer.progress.step == 4
@@ -318,8 +323,7 @@ def test_an_evaluation_leaves_scores_a_sheet_and_the_random_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "EPISODES", 1)
-    monkeypatch.setattr(monitor, "render_episode", lambda *_: plane_episode(WALK))
-    watch = monitor.Monitor(preset("tiny").intrinsics, "auto")
+    watch = monitor.Monitor(episodes())
     torch.manual_seed(4)
     expected = torch.rand(1)
     torch.manual_seed(4)

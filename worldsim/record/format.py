@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import worldsim
 from worldsim import actions as action_schema
 from worldsim.camera import Intrinsics
-from worldsim.errors import EpisodeError, WorldsimError
+from worldsim.errors import ActionError, EpisodeError, WorldsimError
 from worldsim.record.vpt import to_vpt
 from worldsim.types import TICK_HZ, Action, Pose
 
@@ -162,7 +162,8 @@ def _require_format(record: Any, path: Path) -> None:
 
 
 def _decode_info(record: dict[str, Any], path: Path) -> EpisodeInfo:
-    action_schema.require_schema(record["action_schema"]["names"], str(path))
+    _require_schema(record["action_schema"], path)
+    _require_rate(record["fps"], path)
     known = {field.name for field in fields(WorldInfo)}
     return EpisodeInfo(
         world=WorldInfo(**{k: v for k, v in record["world"].items() if k in known}),
@@ -174,6 +175,26 @@ def _decode_info(record: dict[str, Any], path: Path) -> EpisodeInfo:
         software=record["software"],
         frames=record["frames"] if record["complete"] else None,
     )
+
+
+def _require_schema(schema: Mapping[str, Any], path: Path) -> None:
+    """The same names in the same order, and the same meaning, which only the hash tells."""
+    action_schema.require_schema(schema["names"], str(path))
+    if schema["hash"] != action_schema.schema_hash():
+        raise ActionError(
+            f"the action schema of hash {action_schema.schema_hash()}",
+            f"hash {schema['hash']} (version {schema['version']}) in {path}",
+            "Use files made by this version of worldsim, or convert them.",
+        )
+
+
+def _require_rate(fps: object, path: Path) -> None:
+    if fps != TICK_HZ:
+        raise EpisodeError(
+            f"{TICK_HZ} frames a second in {path}",
+            repr(fps),
+            f"A tick is 1/{TICK_HZ} s: record it again at that rate.",
+        )
 
 
 def encode_tick(tick: Tick, previous: Action) -> bytes:

@@ -41,7 +41,8 @@ class RecordConfig:
     seed: int = 0
     """Where to start; of several episodes, the first one's seed."""
     scene: str | None = None
-    """meadow, forest, desert, snow or canyon; left out, the seed decides."""
+    """meadow, forest, desert, snow or canyon; left out, the seed decides. The real world also has
+    crystal: the seed's land in other colours, under another sky."""
     episodes: int | None = None
     """Record this many episodes, with consecutive seeds, into one data set."""
     ticks: int | None = None

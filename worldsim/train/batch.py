@@ -51,7 +51,16 @@ def sample_clips(
     episodes: list[Episode], config: ClipConfig, rng: np.random.Generator
 ) -> ClipBatch:
     """Cut `config.clips` random clips from a pool of episodes."""
-    chosen = [episodes[int(i)] for i in rng.integers(len(episodes), size=config.clips)]
+    return cut_clips(draw(episodes, config.clips, rng), config, rng)
+
+
+def draw(episodes: list[Episode], count: int, rng: np.random.Generator) -> list[Episode]:
+    """`count` random episodes of a pool, some of them more than once."""
+    return [episodes[int(i)] for i in rng.integers(len(episodes), size=count)]
+
+
+def cut_clips(chosen: list[Episode], config: ClipConfig, rng: np.random.Generator) -> ClipBatch:
+    """One random clip of each episode."""
     rows = [_cut(episode, config, rng) for episode in chosen]
     return ClipBatch(*(torch.stack([row[i] for row in rows]) for i in range(len(rows[0]))))
 

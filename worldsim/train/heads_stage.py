@@ -16,7 +16,7 @@ from rich.console import Console
 from torch import Tensor
 
 from worldsim.model.world_model import WorldModel
-from worldsim.train.batch import ClipBatch, ClipConfig, sample_clips
+from worldsim.train.batch import ClipBatch, ClipConfig, cut_clips, draw
 from worldsim.train.data import Episode
 from worldsim.train.hints import DamageConfig, clip_hints, damage, remembered_keyframes
 from worldsim.train.losses import pose_loss
@@ -64,6 +64,7 @@ class HeadsStage:
     def __init__(self, model: WorldModel, config: HeadsRunConfig) -> None:
         self.model, self.config = model.requires_grad_(False), config
         model.pose_head.requires_grad_(True)
+        self.drawn: list[Episode] = []  # for the newest of the tokens kept
         self._kept: deque[HeadSamples] = deque()
         self._held_out: HeadSamples | None = None
 
@@ -108,7 +109,8 @@ class HeadsStage:
     @torch.no_grad()
     def _forward(self, episodes: list[Episode], rng: np.random.Generator) -> HeadSamples:
         device = self.model.stem.weight.device
-        batch = sample_clips(episodes, self.config.clips, rng).to(device)
+        self.drawn = draw(episodes, self.config.clips.clips, rng)
+        batch = cut_clips(self.drawn, self.config.clips, rng).to(device)
         remembered = damage(remembered_keyframes(batch), self.config.damage)
         previous = torch.cat((batch.pictures[:, :1], batch.pictures[:, :-1]), dim=1)
         near = torch.ones_like(batch.poses[..., 0, 0], dtype=torch.bool)
@@ -139,4 +141,4 @@ def joined(parts: list[HeadSamples]) -> HeadSamples:
 
 def train_heads(config: HeadsRunConfig, console: Console) -> None:
     """The heads stage, from its configuration."""
-    train(config, lambda model: HeadsStage(model, config), console)
+    train(config, lambda model, _: HeadsStage(model, config), console)

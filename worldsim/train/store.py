@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import torch
 from torch import nn
 
 from worldsim.errors import CheckpointError
+from worldsim.record.output import replace_file
+from worldsim.train.data import Episode
 from worldsim.train.ema import Ema
 
 STATE_NAME = "state.pt"
@@ -43,6 +47,16 @@ def save_state(
     }
     torch.save(state, part)
     part.replace(folder / STATE_NAME)
+
+
+def save_divergence(path: Path, figures: dict[str, float], drawn: Sequence[Episode]) -> None:
+    """Write down what a step that failed was made of. Figures as text, for JSON knows no nan."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {
+        **{name: f"{value:g}" for name, value in figures.items()},
+        "episodes": [asdict(episode.origin) for episode in drawn],
+    }
+    replace_file(path, (json.dumps(record, indent=2) + "\n").encode())
 
 
 def load_state(

@@ -73,7 +73,7 @@ class Walks:
         self._walks = [walk for walk in self._walks if not walk.is_over]
 
     def _set_out(self, episode: Episode, rng: np.random.Generator) -> Walk:
-        real = int(rng.integers(MIN_REAL, MAX_REAL))
+        real = int(rng.integers(MIN_REAL, min(MAX_REAL, len(episode) // 2)))
         actions = tuple(from_vector(vector) for vector in episode.actions[: real - 1])
         clip = Clip(tuple(episode.observation(t) for t in range(real)), actions)
         return Walk(episode, begin(self._dreamer, int(rng.integers(2**31)), clip), real)
