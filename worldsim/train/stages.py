@@ -64,6 +64,7 @@ class TeacherStage:
         self.model = model
         self.config = config
         self.model.codec.requires_grad_(False)
+        self.model.event_head.requires_grad_(False)  # of the heads stage
         self._walks: Walks | None = None
 
     @cached_property
