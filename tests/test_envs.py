@@ -10,6 +10,7 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
+from dreams import random_model
 from fakes import FakeDreamer, FakeSaved, FakeTaskWorld
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env, data_equivalence
@@ -21,6 +22,7 @@ from worldsim.envs.blocks_env import BlocksEnv
 from worldsim.envs.dream_env import DreamEnv, DreamTask
 from worldsim.envs.views import VIEW_NAMES, action_view
 from worldsim.errors import ActionError, ConfigError, StateError
+from worldsim.model.checkpoint import save_checkpoint
 from worldsim.types import Action, Pose
 
 IDS = ("worldsim/Blocks-v0", "worldsim/Dream-v0")
@@ -344,6 +346,16 @@ def test_a_dream_pays_for_gems_that_are_seen_to_be_taken():
 def test_gems_that_cannot_be_seen_are_no_task_for_a_dream(options, sees_events):
     with pytest.raises(ConfigError, match="train_heads"):
         begun_task(FakeDreamer(sees_events=sees_events), task="gems", **options)
+
+
+def test_a_checkpoint_with_an_event_head_pays_for_gems(tmp_path):
+    save_checkpoint(random_model(), tmp_path, training={})
+    env = gymnasium.make("worldsim/Dream-v0", checkpoint=str(tmp_path), task="gems")
+    env.reset(seed=0)
+    steps = [env.step(FORWARD) for _ in range(3)]
+    assert all(reward in (0.0, GEM_REWARD) for _, reward, *_ in steps)
+    assert not any(terminated for _, _, terminated, *_ in steps)
+    env.close()
 
 
 def test_an_unknown_judge_is_refused_by_name():
