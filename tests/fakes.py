@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices, unproject
+from worldsim.engine.events import Chances
 from worldsim.errors import ConfigError
 from worldsim.model.world_model import WorldModel
 from worldsim.play.window import Event, Quit, View
@@ -66,16 +67,18 @@ class FakeTaskWorld:
 
 
 class FakeDreamer:
-    """An engine for DreamTask: a FakeTaskWorld whose own reward is nonsense."""
+    """An engine for DreamTask: a FakeTaskWorld whose reward and end are what a test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sees_events: bool = True) -> None:
         self.world = FakeTaskWorld()
+        self.sees_events = sees_events
+        self.reward, self.terminated = 0.0, False
 
     def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
         return self.world.reset(seed=seed, scene=scene)
 
     def step(self, action: Action) -> StepResult:
-        return StepResult(self.world.step(action).observation, reward=-99.0, terminated=True)
+        return StepResult(self.world.step(action).observation, self.reward, self.terminated)
 
     def snapshot(self) -> FakeSaved:
         return FakeSaved(self.world.get_state())
@@ -85,6 +88,27 @@ class FakeDreamer:
 
     def close(self) -> None:
         self.world.close()
+
+
+class FakeJudge:
+    """An engine for `event_scores`: nothing is dreamed, its chances are a list."""
+
+    def __init__(self, told: Sequence[Chances]) -> None:
+        self._told = list(told)
+        self.resets: list[tuple[int | None, Clip | None]] = []
+        self.poses: list[Pose | None] = []
+        self.chances = Chances(0.5, 0.5)
+
+    def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation:
+        assert clip is not None
+        self.resets.append((seed, clip))
+        return clip.observations[-1]
+
+    def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
+        self.poses.append(pose)
+        self.chances = self._told.pop(0)
+        assert self.resets[-1][1] is not None
+        return StepResult(self.resets[-1][1].observations[-1])
 
 
 class FakeSaved:

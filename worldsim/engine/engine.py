@@ -14,6 +14,7 @@ from worldsim.camera import Intrinsics
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream import absorb, advance, begin
 from worldsim.engine.dream_world import DreamWorld
+from worldsim.engine.events import Chances, chances, outcome
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.picture_start import clip_from_image
 from worldsim.engine.prepared import Preparations
@@ -101,6 +102,17 @@ class WorldEngine:
         return self._state().frame
 
     @property
+    def sees_events(self) -> bool:
+        """Whether `step` tells rewards and ends: these weights' event head has been trained."""
+        return self._dreamer.model.event_head.is_trained
+
+    @property
+    def chances(self) -> Chances:
+        """How likely the last tick was rewarded, and ended the episode, by what is seen."""
+        (seen,) = chances(self._dreamer, [self._state()])
+        return seen
+
+    @property
     def memory_mode(self) -> str:
         return self._dreamer.memory_mode.value
 
@@ -136,10 +148,16 @@ class WorldEngine:
         return own_copy(self._world.observation)
 
     def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
-        """Dream the frame after an action; `pose` overrides where the dream thinks it gets to."""
+        """Dream the frame after an action; `pose` overrides where the dream thinks it gets to.
+
+        Where `sees_events`, the reward is 1 when a gem is seen to be taken, and `terminated` tells
+        that the beacon is seen within reach; otherwise there is neither.
+        """
         world = self._state()
+        before = self.chances
         advance(self._dreamer, [world], [action], [pose])
-        return StepResult(own_copy(world.observation))
+        reward, terminated = outcome(before, self.chances)
+        return StepResult(own_copy(world.observation), reward, terminated)
 
     def observe(self, action: Action, observation: Observation) -> None:
         """Show the dream the real frame that followed an action, instead of dreaming it."""

@@ -20,7 +20,7 @@ from worldsim.camera import plucker_rays
 from worldsim.model.codec import make_codec
 from worldsim.model.conditioning import FrameConditioner, RayEncoder
 from worldsim.model.conv import Down, Stage, Up, channel_norm
-from worldsim.model.heads import PoseHead
+from worldsim.model.heads import EventHead, PoseHead
 from worldsim.model.presets import ModelConfig
 from worldsim.model.trunk import Context, FrameKV, Trunk
 
@@ -70,6 +70,7 @@ class WorldModel(nn.Module):
         self.out = nn.Conv2d(widths[0], (channels + 1) * patch_area, 3, padding=1)
         self.recall_tokens = nn.Linear(channels * config.patch_of_token**2, config.dim)
         self.pose_head = PoseHead(config)
+        self.event_head = EventHead(config)
         _start_as_hint(self.out, channels)
 
     def forward(self, frames: FrameInputs, context: Context | None = None) -> Prediction:

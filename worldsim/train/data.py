@@ -7,7 +7,7 @@ import os
 import queue
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from itertools import islice, pairwise
 from multiprocessing.queues import Queue
@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 
 from worldsim.actions import to_vector
 from worldsim.camera import Intrinsics, pose_matrices
+from worldsim.envs.blocks.events import Happened, advance_watched
+from worldsim.envs.blocks.seeker import seek, strew_gems
 from worldsim.envs.blocks.world import BlockWorld
 from worldsim.errors import ConfigError, WorldsimError
+from worldsim.model.heads import EVENTS
 from worldsim.train.behaviour import behave
-from worldsim.types import Observation, Pose
+from worldsim.types import Action, Observation, Pose
 
 MAX_TRAINING_SEED = 1_000_000  # suites use 5,000,000 and up
+MOST_UNDRAWN = 60  # ticks that a seeker is on the way before its episode begins
 HELD_OUT_TICKS = 63  # of the walks that training never sees
 
 
@@ -57,6 +61,7 @@ class Episode:
     moves: NDArray[np.float32]  # [T, 3] metres right, up, forward of the yaw after the action
     dream: Dream | None = None
     origin: Origin = Origin()
+    events: NDArray[np.bool_] | None = None  # [T, len(EVENTS)] of each action; None is none at all
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -68,6 +73,13 @@ class Episode:
     @cached_property
     def pitch_deg(self) -> NDArray[np.float32]:  # [T+1]
         return np.array([pose.pitch_deg for pose in self.poses], dtype=np.float32)
+
+    @cached_property
+    def happened(self) -> NDArray[np.bool_]:  # [T, len(EVENTS)]
+        """Which of EVENTS each action brought."""
+        if self.events is None:
+            return np.zeros((len(self.actions), len(EVENTS)), dtype=np.bool_)
+        return self.events
 
     def observation(self, t: int) -> Observation:
         """The true frame t."""
@@ -83,24 +95,27 @@ class DataConfig:
     first: int = 48  # episodes to wait for before training starts
     renderer: str = "auto"
     seed: int = 0
+    seek_share: float = 0.0  # episodes that walk to gems and the beacon, where events are frequent
 
     def __post_init__(self) -> None:
-        if not 0 < self.first <= self.pool or self.ticks < 32:
+        if not 0 < self.first <= self.pool or self.ticks < 32 or not 0 <= self.seek_share <= 1:
             raise ConfigError(
-                "0 < first <= pool and ticks >= 32",
-                f"first={self.first}, pool={self.pool}, ticks={self.ticks}",
+                "0 < first <= pool, ticks >= 32 and a seek_share from 0 to 1",
+                f"first={self.first}, pool={self.pool}, ticks={self.ticks}, "
+                f"seek_share={self.seek_share}",
                 "Correct the data configuration.",
             )
 
 
-def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
+def render_episode(world: BlockWorld, seed: int, ticks: int, seek_share: float = 0.0) -> Episode:
     """Walk `ticks` ticks from a seed, and then draw all frames in one batch."""
-    actions = list(islice(behave(np.random.default_rng(seed)), ticks))
     world.prepare(seed=seed)
-    sights = [world.sight(world.pose)]
-    for action in actions:
-        world.advance(action)
+    walk = _walk(world, seed, seek_share)
+    sights, actions, events = [world.sight(world.pose)], list[Action](), list[Happened]()
+    for action in islice(walk, ticks):
+        events.append(advance_watched(world, action))
         sights.append(world.sight(world.pose))
+        actions.append(action)
     frames = world.draw(sights)
     poses = [sight.pose for sight in sights]
     return Episode(
@@ -109,6 +124,7 @@ def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
         tuple(poses),
         np.stack([to_vector(a) for a in actions]),
         moves_between(poses),
+        events=np.array([astuple(event) for event in events]),
         origin=Origin(seed=seed),
     )
 
@@ -116,6 +132,18 @@ def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
 def moves_between(poses: Sequence[Pose]) -> NDArray[np.float32]:  # [T, 3] of T+1 poses
     """Metres right, up and forward of the yaw after each action."""
     return np.array([b.displacement_from(a) for a, b in pairwise(poses)], np.float32)
+
+
+def _walk(world: BlockWorld, seed: int, seek_share: float) -> Iterator[Action]:
+    """A behaviour, or a search for gems and the beacon that has been going on for a while."""
+    rng = np.random.default_rng((seed, 1))
+    if rng.random() >= seek_share:
+        return behave(np.random.default_rng(seed))
+    strew_gems(world, rng)
+    search = seek(world, rng)
+    for action in islice(search, int(rng.integers(MOST_UNDRAWN))):
+        world.advance(action)
+    return search
 
 
 def training_seeds(seed: int, worker: int) -> Iterator[int]:
@@ -150,7 +178,7 @@ class BlockWalks:
     ) -> Iterator[Episode]:
         world = BlockWorld(intrinsics, renderer=config.renderer)
         for seed in training_seeds(config.seed, worker):
-            yield render_episode(world, seed, config.ticks)
+            yield render_episode(world, seed, config.ticks, config.seek_share)
 
     def held_out(self, config: DataConfig, intrinsics: Intrinsics, count: int) -> list[Episode]:
         world = BlockWorld(intrinsics, renderer=config.renderer)

@@ -14,6 +14,7 @@ PURE_NOISE_SHARE = 0.4
 NOISE_MEAN, NOISE_SPREAD = 0.4, 1.2  # of the other levels' logits
 HINT_FLOOR = 1e-3  # hints better than this, about 35 dB, count alike
 UNKNOWN_WEIGHT = 0.3
+RAREST = 0.02  # an event rarer than this in a batch weighs as if it were not
 
 
 def noise_levels(
@@ -82,3 +83,18 @@ def pose_loss(
 ) -> Tensor:  # []
     """Huber error of the displacement, in units of one walking tick (0.2 m)."""
     return F.smooth_l1_loss(predicted / 0.2, target / 0.2, beta=0.25)
+
+
+def event_loss(
+    logits: Tensor,  # [N, E]
+    happened: Tensor,  # [N, E] 0 or 1
+) -> Tensor:  # []
+    """Binary cross-entropy in which what happened weighs as much as what did not.
+
+    Such a weight moves the best logit by its logarithm. It is added here before the loss, so that
+    the logits themselves stay those of the samples' true odds.
+    Source: Menon et al. 2021, "Long-tail learning via logit adjustment", section 4.
+    """
+    share = happened.mean(dim=0).clamp(RAREST, 1.0 - RAREST)
+    weight = (1.0 - share) / share
+    return F.binary_cross_entropy_with_logits(logits + weight.log(), happened, pos_weight=weight)

@@ -71,6 +71,7 @@ class TeacherStage:
         self.source = source
         self.drawn: list[Episode] = []
         self.model.codec.requires_grad_(False)
+        self.model.event_head.requires_grad_(False)  # of the heads stage
         self._walks: Walks | None = None
 
     @cached_property

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from worldsim.errors import CheckpointError
+from worldsim.model.checkpoint import with_event_head
 from worldsim.record.output import replace_file
 from worldsim.train.data import Episode
 from worldsim.train.ema import Ema
@@ -65,14 +66,17 @@ def load_state(
     ema: Ema[Any],
     optimizers: list[torch.optim.Optimizer],
 ) -> Progress | None:
-    """Fill model, average and optimizers from a folder; None if it holds no state yet."""
+    """Fill model, average and optimizers from a folder; None if it holds no state yet.
+
+    A state from before there was an event head leaves the model's own as it is.
+    """
     path = folder / STATE_NAME
     if not path.is_file():
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
-        ema.model.load_state_dict(state["ema"])
+        model.load_state_dict(with_event_head(state["model"], model.state_dict()))
+        ema.model.load_state_dict(with_event_head(state["ema"], ema.model.state_dict()))
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
     except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
