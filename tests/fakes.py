@@ -245,6 +245,9 @@ class PlaneDream:
         obedient: whether the dream does what it is told; if not, it always walks forward.
     """
 
+    sees_events = False
+    chances = Chances(0.0, 0.0)
+
     noise_levels = MappingProxyType({"full": 2.0, "recent": 12.0, "random": 18.0, "off": 30.0})
 
     def __init__(self, *, obedient: bool = True) -> None:

@@ -30,6 +30,7 @@ TINY = Budget(
     control=1,
     drift={20: 2},
     pose=2,
+    events=1,
 )
 SCORES = ("n", "psnr", "psnr_seen", "psnr_unseen", "ssim", "copy_last", "warp_last", "warp_only")
 

@@ -14,7 +14,15 @@ MEMORY_MODES = ("full", "recent", "random", "off")
 
 SuiteName = Literal["quick", "full"]
 Part = Literal[
-    "rollout", "revisit", "look_away", "self_revisit", "edits", "control", "drift", "pose"
+    "rollout",
+    "revisit",
+    "look_away",
+    "self_revisit",
+    "edits",
+    "control",
+    "drift",
+    "pose",
+    "events",
 ]
 PARTS: tuple[Part, ...] = get_args(Part)
 SeedsByMode = Mapping[str, int]
@@ -32,6 +40,7 @@ class Budget:
     control: int
     drift: Mapping[int, int]  # frames -> seeds
     pose: int
+    events: int
 
     def rollout_lengths(self, seeds: int) -> list[int]:
         """For each seed, the longest rollout that there is for it."""
@@ -52,6 +61,7 @@ BUDGETS: dict[SuiteName, Budget] = {
         control=8,
         drift={300: 1},
         pose=4,
+        events=4,
     ),
     "full": Budget(
         rollout={128: ALL},
@@ -62,5 +72,6 @@ BUDGETS: dict[SuiteName, Budget] = {
         control=ALL,
         drift={2_000: 4, 10_000: 2},
         pose=ALL,
+        events=ALL,
     ),
 }

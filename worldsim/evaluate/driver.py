@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from worldsim.camera import Intrinsics
+from worldsim.evaluate.events import Chances
 from worldsim.types import Action, Clip, Observation, Pose, StepResult
 
 
@@ -24,6 +25,12 @@ class Dream(Protocol):
 
     @property
     def metrics(self) -> StageTimes: ...
+
+    @property
+    def sees_events(self) -> bool: ...
+
+    @property
+    def chances(self) -> Chances: ...
 
     def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation: ...
 

@@ -61,6 +61,8 @@ def fact_rows(results: Results) -> Iterator[tuple[str, str]]:
             f"{with_error(pose, 'error_m', '.2f')} m off on a path of "
             f"{with_error(pose, 'path_m', '.1f')} m, n = {pose['n']}",
         )
+    for name, score in (results.get("events") or {}).items():
+        yield f"event {name}", _event_text(score)
     for length, drift in results.get("drift", {}).items():
         yield f"drift {length}", f"{_drift_text(drift)}, n = {drift['n']}"
         yield f"true change {length}", _drift_text(drift["truth"])
@@ -104,6 +106,17 @@ def _number(name: str, value: float | None) -> str:
 
 def _digits(name: str) -> str:
     return ".2f" if name in _RATIOS else ".1f"
+
+
+def _event_text(score: Mapping[str, Any]) -> str:
+    figures = {
+        name: "–" if score[name] is None else f"{score[name]:.2f}"
+        for name in ("average_precision", "precision", "recall")
+    }
+    told = ", ".join(f"{name.replace('_', ' ')} {figure}" for name, figure in figures.items())
+    return (
+        f"{told}; {score['happened']} in {score['ticks']} ticks (chance {score['base_rate']:.3f})"
+    )
 
 
 def _edits_text(edits: Mapping[str, Any]) -> str:
