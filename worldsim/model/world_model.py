@@ -113,7 +113,7 @@ class WorldModel(nn.Module):
         """A latent pixel is as sure as its least sure pixel."""
         flat = rearrange(confidence, "b t c h w -> (b t) c h w")
         sure = -F.max_pool2d(-flat, self.config.downscale)
-        return rearrange(sure, "(b t) c h w -> b t c h w", b=len(confidence))
+        return rearrange(sure, "(b t) c h w -> b t c h w", b=confidence.shape[0])
 
     def recall(
         self,
@@ -164,7 +164,7 @@ class WorldModel(nn.Module):
         if self.config.codec == "pixels":
             return frames
         flat = rearrange(frames, "b t c h w -> (b t) c h w").to(self.stem.weight.dtype)
-        return rearrange(code(flat), "(b t) c h w -> b t c h w", b=len(frames)).float()
+        return rearrange(code(flat), "(b t) c h w -> b t c h w", b=frames.shape[0]).float()
 
     def _stem_rays(self, anchor_from_camera: Tensor) -> Tensor:  # [B*T, C, h/patch, w/patch]
         rays = self._rays(anchor_from_camera, self.config.downscale * self.config.patch)
@@ -186,7 +186,7 @@ def compose(
     hint: Tensor,  # [B, T, C, h, w]
 ) -> Tensor:  # [B, T, C, h, w] float32
     """Gated hint plus residual."""
-    out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=len(hint))
+    out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=hint.shape[0])
     residual, gate = out[:, :, :-1], out[:, :, -1:]
     return torch.sigmoid(gate) * hint + residual
 
