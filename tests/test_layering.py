@@ -27,6 +27,8 @@ HOMES = {
     "pygame": ("worldsim.play", "worldsim.envs.viewer"),
     "moderngl": ("worldsim.envs.blocks.renderers", "worldsim.play"),
     "gymnasium": ("worldsim.envs", "worldsim.tools"),
+    "onnx": ("worldsim.backends",),
+    "onnxruntime": ("worldsim.backends",),
     "triton": ("worldsim.kernels",),
     "av": ("worldsim.record", "worldsim.train", "worldsim.evaluate", "worldsim.tools"),
     "tyro": ("worldsim.cli", "worldsim.tools", "worldsim.record", "worldsim.play"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from worldsim.model.trunk import Context
-from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
+from worldsim.model.world_model import FrameInputs, Prediction
+
+Pass = Callable[[FrameInputs, Context | None], Prediction]
 
 
 def add_noise(
@@ -22,7 +25,7 @@ def add_noise(
 
 
 def denoise(
-    model: WorldModel,
+    one_pass: Pass,  # the model, or what computes it
     frames: FrameInputs,  # `noisy` holds pure noise, `sigma` is replaced
     context: Context | None,
     levels: tuple[float, ...],
@@ -33,6 +36,6 @@ def denoise(
     for level in levels:
         sigma = torch.full_like(frames.sigma, level)
         noisy = noise if prediction is None else add_noise(prediction.clean, noise, sigma)
-        prediction = model(replace(frames, noisy=noisy, sigma=sigma), context)
+        prediction = one_pass(replace(frames, noisy=noisy, sigma=sigma), context)
     assert prediction is not None, "levels must not be empty"
     return prediction
