@@ -14,6 +14,7 @@ from worldsim.backends import choose, onnx_store
 from worldsim.backends.agreement import LIMIT, differences, require_agreement
 from worldsim.backends.choose import make_denoiser
 from worldsim.backends.denoiser import Denoiser, TorchDenoiser
+from worldsim.backends.onnx_denoiser import OnnxDenoiser
 from worldsim.backends.onnx_graph import (
     GRAPH_NAME,
     INPUTS,
@@ -28,7 +29,8 @@ from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.checkpoint import Checkpoint, save_checkpoint
 from worldsim.model.trunk import Context
 from worldsim.tools import export_onnx
-from worldsim.tools.export_onnx import PARITY_NAME
+from worldsim.tools.export_onnx import INT8_NAME, PARITY_NAME
+from worldsim.tools.onnx_int8 import quantise, recorded_passes, stage_convolutions
 
 CPU = torch.device("cpu")
 FRAMES = 5
@@ -124,10 +126,24 @@ def test_the_tool_exports_the_model_with_a_report(
     record = json.loads((out / RECORD_NAME).read_text())
     assert record["inputs"] == list(INPUTS)
     assert record["model"]["codec"] == "autoencoder"
-    parity = json.loads((out / PARITY_NAME).read_text())
+    parity = json.loads((out / PARITY_NAME).read_text())["float32"]
     assert max(*parity["random"].values(), *parity["dreamed"].values()) <= LIMIT
     assert parity["first_levels"] <= 2
     assert "worst" in capsys.readouterr().out
+
+
+def test_a_quantised_graph_shows_nearly_the_same(
+    onnx: Denoiser, cache: Path, tmp_path: Path
+) -> None:
+    checkpoint = a_checkpoint()
+    graph = onnx_store.exported_graph(checkpoint, cache)
+    assert len(stage_convolutions(graph)) == 3 * 6  # of each stage: down, two blocks of two, up
+    quantise(graph, tmp_path / INT8_NAME, recorded_passes(checkpoint))
+    assert [path.name for path in tmp_path.iterdir()] == [INT8_NAME]
+    coarse = OnnxDenoiser(tmp_path / INT8_NAME, checkpoint.model.config, CPU)
+    inputs = example_inputs(checkpoint.model.config)
+    error = (coarse(*inputs).clean - onnx(*inputs).clean).abs()
+    assert 0.0 < error.mean() < 0.02  # of a picture in [-1, 1]
 
 
 # What needs no ONNX Runtime.

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -37,6 +38,8 @@ class BenchBackendsConfig:
 
     checkpoint: str = "default"
     device: str = "auto"
+    graph: Path | None = None
+    """Another graph of the checkpoint to measure too, such as a model_int8.onnx."""
     seconds: float = 10.0
     """Of all backends together."""
     threads: int | None = None
@@ -67,6 +70,8 @@ def bench(config: BenchBackendsConfig, console: Console) -> None:
     console.print_json(data=describe_machine() | installed((*RUNTIMES, *EXPORTERS)))
     first, second = (load_checkpoint(config.checkpoint) for _ in range(2))
     rivals = made_rivals(first, second, device)
+    if config.graph is not None:
+        rivals[config.graph.name] = OnnxDenoiser(config.graph, first.model.config, device)
     inputs = example_inputs(first.model.config, device=device)
     calls = {name: partial(finished_pass, each, *inputs) for name, each in rivals.items()}
     console.print(table_of(take_turns(calls, config.seconds)))

@@ -2,6 +2,7 @@
 
 Writes `model.onnx`, `export.json` (weights, versions, inputs, outputs) and `parity.json`: how far
 the graph lies from torch in float32, on random inputs, on those of a dream, and in whole dreams.
+With `--int8`, the same of a second graph, `model_int8.onnx`, whose stages are quantised.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -18,13 +19,18 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from worldsim.backends.onnx_denoiser import OnnxDenoiser
-from worldsim.backends.onnx_graph import GRAPH_NAME, export_graph, published
+from worldsim.backends.agreement import LIMIT
+from worldsim.backends.onnx_denoiser import OnnxDenoiser, provider_for
+from worldsim.backends.onnx_graph import export_graph, published
 from worldsim.errors import ConfigError, WorldsimError
-from worldsim.model.checkpoint import load_checkpoint
+from worldsim.model.checkpoint import Checkpoint, load_checkpoint
 from worldsim.record.script import compile_script, load_script
+from worldsim.tools.onnx_int8 import quantise, recorded_passes
 from worldsim.tools.onnx_parity import Parity, compare
+from worldsim.types import Action
 
+CPU = torch.device("cpu")
+INT8_NAME = "model_int8.onnx"
 PARITY_NAME = "parity.json"
 
 
@@ -36,6 +42,8 @@ class ExportConfig:
     """The folder to write to."""
     checkpoint: str = "default"
     """A name or a folder."""
+    int8: bool = False
+    """Write a second graph, with the convolutions of the stages in 8 bits."""
     frames: int = 40
     """How many frames to dream with both, for comparison."""
     script: str = "stroll"
@@ -58,23 +66,36 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def export(config: ExportConfig, console: Console) -> None:
     """Export, compare, tell. A graph that does not agree with torch is not written."""
+    provider_for(CPU)  # before the long export
     checkpoint = load_checkpoint(config.checkpoint)
     actions = list(islice(cycle(compile_script(load_script(config.script))), config.frames))
     with published(config.out) as partial:
         graph = export_graph(checkpoint, partial)
-        session = OnnxDenoiser(graph, checkpoint.model.config, torch.device("cpu"))
-        parity = compare(checkpoint, session, actions)
-        console.print(parity_table(parity))
-        parity.require()
-        text = json.dumps(parity.to_record(), indent=1, allow_nan=False) + "\n"
-        (partial / PARITY_NAME).write_text(text)
-    megabytes = (config.out / GRAPH_NAME).stat().st_size / 1e6
-    console.print(f"{config.out / GRAPH_NAME}: {megabytes:.1f} MB", soft_wrap=True)
+        reports = {"float32": parity_of(graph, checkpoint, actions, console)}
+        reports["float32"].require()
+        if config.int8:
+            quantised = partial / INT8_NAME
+            quantise(graph, quantised, recorded_passes(checkpoint))
+            reports["int8"] = parity_of(quantised, checkpoint, actions, console)
+        told = {"limit": LIMIT} | {name: asdict(report) for name, report in reports.items()}
+        (partial / PARITY_NAME).write_text(json.dumps(told, indent=1, allow_nan=False) + "\n")
+    console.print(f"written to {config.out}", soft_wrap=True)
 
 
-def parity_table(parity: Parity) -> Table:
+def parity_of(
+    graph: Path, checkpoint: Checkpoint, actions: Sequence[Action], console: Console
+) -> Parity:
+    """Compare a graph with its model, and print what was found."""
+    session = OnnxDenoiser(graph, checkpoint.model.config, CPU)
+    parity = compare(checkpoint, session, actions)
+    title = f"{graph.name}, {graph.stat().st_size / 1e6:.1f} MB"
+    console.print(parity_table(parity, title))
+    return parity
+
+
+def parity_table(parity: Parity, title: str) -> Table:
     """What the comparison found."""
-    table = Table("largest difference of", "random", "dreamed", title=f"limit {parity.limit:g}")
+    table = Table("largest difference of", "random", "dreamed", title=title)
     for name, found in parity.random.items():
         table.add_row(name, f"{found:.1e}", f"{parity.dreamed[name]:.1e}")
     levels = f"{parity.first_levels} of 255 levels"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,7 +29,6 @@ RANDOM_PASSES = 4
 class Parity:
     """Largest differences of each output (see `differences`), and of two dreams of one walk."""
 
-    limit: float
     random: dict[str, float]
     dreamed: dict[str, float]
     frames: int
@@ -39,17 +38,14 @@ class Parity:
     first_levels: int  # largest difference of the first dreamed frame, of 255
 
     def require(self) -> None:
-        """Raise BackendError if one pass differs by more than the limit."""
+        """Raise BackendError if one pass differs by more than LIMIT."""
         worst = max(*self.random.values(), *self.dreamed.values())
-        if not worst <= self.limit:
+        if not worst <= LIMIT:
             raise BackendError(
-                f"the graph to agree with torch within {self.limit:g}",
+                f"the graph to agree with torch within {LIMIT:g}",
                 f"a difference of {worst:.1e}",
                 "Do not use it: export with another version of torch and onnxscript.",
             )
-
-    def to_record(self) -> dict[str, object]:
-        return asdict(self)
 
 
 class Witness:
@@ -81,7 +77,6 @@ def compare(checkpoint: Checkpoint, graph: Denoiser, actions: Sequence[Action]) 
     ours, theirs = (dream(checkpoint, each, actions) for each in (graph, dreamed))
     likeness_db = [min(psnr(a, b), EQUAL_DB) for a, b in zip(ours, theirs, strict=True)]
     return Parity(
-        limit=LIMIT,
         random=random.worst,
         dreamed=dreamed.worst,
         frames=len(actions),
