@@ -17,7 +17,8 @@ from torch import Tensor
 from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.engine.events import Chances
 from worldsim.errors import ConfigError
-from worldsim.model.world_model import WorldModel
+from worldsim.model.trunk import Context
+from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.play.window import Event, Quit, View
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld
@@ -423,6 +424,21 @@ class FakeWindow:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class FakeDenoiser:
+    """A backend of its own name that lets a model work, and counts its passes."""
+
+    name = "fake"
+
+    def __init__(self, model: WorldModel) -> None:
+        self.passes = 0
+        self._model = model
+
+    def __call__(self, frames: FrameInputs, context: Context | None, /) -> Prediction:
+        self.passes += 1
+        prediction: Prediction = self._model(frames, context)
+        return prediction
 
 
 class FakePool:

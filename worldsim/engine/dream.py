@@ -85,7 +85,7 @@ def advance(
     with metrics.stage("context"):
         context = context_of(dreamer, worlds, recalled)
     with metrics.stage("denoise"):
-        prediction = denoise(dreamer.model, frames, context, dreamer.levels)
+        prediction = denoise(dreamer.denoiser, frames, context, dreamer.levels)
     with metrics.stage("decode"):
         observations = _decode(dreamer, prediction, targets)
     with metrics.stage("remember"):
@@ -105,7 +105,7 @@ def absorb(dreamer: Dreamer, world: DreamWorld, action: Action, seen: Observatio
     truth = dreamer.model.encode(as_pictures(dreamer, [seen])[:, None])
     noisy = add_noise(truth, frames.noisy, level)
     shown = replace(frames, noisy=noisy, sigma=level)
-    _commit(world, dreamer.model(shown, context), 0, seen, action, is_real=True)
+    _commit(world, dreamer.denoiser(shown, context), 0, seen, action, is_real=True)
 
 
 def witness(world: DreamWorld, action: Action, seen: Observation) -> None:

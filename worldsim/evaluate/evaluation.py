@@ -33,11 +33,11 @@ from worldsim.record.output import replace_file
 def evaluate_checkpoint(config: EvalConfig, console: Console) -> None:
     """Load the checkpoint and the true world, measure, tell."""
     engine = WorldEngine.from_pretrained(
-        config.checkpoint, device=config.device, steps=config.steps
+        config.checkpoint, device=config.device, steps=config.steps, backend=config.backend
     )
     truth = BlockWorld(engine.intrinsics, renderer=config.renderer)
     arena = Arena(Driver(engine), truth, list(config.seed_range))
-    checkpoint = {"name": config.checkpoint, "hash": engine.model_hash}
+    checkpoint = {"name": config.checkpoint, "hash": engine.model_hash, "backend": engine.backend}
     try:
         results = evaluate(arena, config, checkpoint, console)
     finally:

@@ -24,6 +24,7 @@ class EvalConfig:
             matplotlib is installed (the `report` extra).
         checkpoint: a checkpoint's name or path.
         device: auto, cpu, cuda ...
+        backend: who computes the dream: auto, torch or onnx.
         steps: denoising steps a frame; the checkpoint's own number without it.
         renderer: who draws the truth: auto, gl or torch.
         only: parts to run; all without it.
@@ -36,6 +37,7 @@ class EvalConfig:
     report: Path | None = None
     checkpoint: str = "default"
     device: str = "auto"
+    backend: str = "torch"
     steps: int | None = None
     renderer: str = "auto"
     only: tuple[Part, ...] = ()

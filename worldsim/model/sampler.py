@@ -10,7 +10,7 @@ Sources: Song et al. 2021 (DDIM), as deterministic steps along the straight path
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 
 from worldsim.model.trunk import Context, FrameKV
-from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
+from worldsim.model.world_model import FrameInputs, Prediction, pool_confidence
+
+Pass = Callable[[FrameInputs, Context | None], Prediction]
 
 INVENT_SHARE = 0.015  # of a frame's pixels that are unknown: from here on it is worth more steps
 
@@ -34,38 +36,39 @@ def add_noise(
 
 
 def denoise(
-    model: WorldModel,
+    one_pass: Pass,  # the model, or what computes it
     frames: FrameInputs,  # `noisy` holds pure noise, `sigma` is replaced
     context: Context | None,
     levels: Sequence[float],  # falling from 1; the first is every frame's
 ) -> Prediction:
     """Predict the clean frames; those with much unknown go down the levels."""
-    first = model(_at_level(frames, frames.noisy, levels[0]), context)
+    first = one_pass(_at_level(frames, frames.noisy, levels[0]), context)
     unknown = (frames.confidence == 0).float().mean(dim=(1, 2, 3, 4))
     rows = (unknown > INVENT_SHARE).nonzero()[:, 0]
     if len(levels) == 1 or len(rows) == 0:
         return first
     if len(rows) == len(unknown):
-        return _invent(model, frames, context, first, levels)
+        return _invent(one_pass, frames, context, first, levels)
     picked = _rows_of_frames(frames, rows)
-    part = _invent(model, picked, _rows_of_context(context, rows), _rows(first, rows), levels)
+    part = _invent(one_pass, picked, _rows_of_context(context, rows), _rows(first, rows), levels)
     return _with_rows(first, part, rows)
 
 
 def _invent(
-    model: WorldModel,
+    one_pass: Pass,
     frames: FrameInputs,
     context: Context | None,
     first: Prediction,
     levels: Sequence[float],
 ) -> Prediction:
     """Further steps for the unknown pixels. The heads' tokens stay those of the first step."""
-    known = model.pool_confidence(frames.confidence) > 0
+    downscale = frames.confidence.shape[-1] // frames.noisy.shape[-1]
+    known = pool_confidence(frames.confidence, downscale) > 0
     noisy, clean, prediction = frames.noisy, first.clean, first
     for level, lower in pairwise(levels):
         noise = (noisy - (1.0 - level) * clean) / level
         noisy = (1.0 - lower) * clean + lower * noise
-        prediction = model(_at_level(frames, noisy, lower), context)
+        prediction = one_pass(_at_level(frames, noisy, lower), context)
         clean = torch.where(known, first.clean, prediction.clean)
     return Prediction(clean, first.tokens, prediction.kv)
 

@@ -27,6 +27,7 @@ from worldsim.play.window import HeadlessWindow, NoDisplayError, PresenterName, 
 from worldsim.record.output import claim_folder
 from worldsim.record.script import compile_script, load_script
 from worldsim.record.worlds import (
+    BackendName,
     MadeWorld,
     MakeWorld,
     MemoryMode,
@@ -62,6 +63,8 @@ class PlayConfig:
     """What the dream remembers."""
     device: str = "auto"
     """Where the dream runs."""
+    backend: BackendName = "auto"
+    """Who computes the dream: torch, onnx, or auto, the faster of the two on this machine."""
     renderer: RendererName = "auto"
     """What draws the real world."""
     headless: bool = False
@@ -103,6 +106,7 @@ class PlayConfig:
             steps=self.steps,
             memory=self.memory,
             device=self.device,
+            backend=self.backend,
             renderer=self.renderer,
         )
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import worldsim
+from worldsim.backends.installation import CLASH_REMEDY
 from worldsim.engine.clock import Clock, RealClock
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.app import PlayConfig, quiet_pygame
@@ -134,7 +135,7 @@ def onnx_finding(installed: dict[str, str]) -> Finding:
             "onnxruntime",
             "bad",
             " and ".join(f"{name} {version}" for name, version in installed.items()),
-            "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one you want",
+            CLASH_REMEDY,
         )
     if not installed:
         remedy = "optional: pip install 'worldsim-engine[onnx]'"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import worldsim
 from worldsim import actions as action_schema
+from worldsim.backends.installation import RUNTIMES, installed
 from worldsim.camera import Intrinsics
 from worldsim.errors import ActionError, EpisodeError, WorldsimError
 from worldsim.record.vpt import to_vpt
@@ -39,8 +40,8 @@ INFO_NAME, TICKS_NAME, VIDEO_NAME, DEPTH_NAME = (
 class WorldInfo:
     """Which world an episode comes from, and where in it frame 0 is.
 
-    `version` is a dream's model hash, or the real world's WORLD_VERSION. Checkpoint,
-    denoising steps and memory mode belong to a dream, the renderer to the real world. `seed` is
+    `version` is a dream's model hash, or the real world's WORLD_VERSION. Checkpoint, denoising
+    steps, memory mode and backend belong to a dream, the renderer to the real world. `seed` is
     None if the recording did not begin at a reset to one; such an episode cannot be replayed.
     """
 
@@ -51,6 +52,7 @@ class WorldInfo:
     checkpoint: str | None = None
     steps: int | None = None
     memory: str | None = None
+    backend: str | None = None
     renderer: str | None = None
 
 
@@ -100,6 +102,7 @@ def software_versions() -> dict[str, str]:
         "numpy": np.__version__,
         "av": av.__version__,
         "platform": platform.platform(),
+        **installed(RUNTIMES),
     }
 
 

@@ -17,6 +17,7 @@ from worldsim.record.recorder import Recorder, RecorderConfig
 from worldsim.record.script import compile_script, load_script
 from worldsim.record.video import PixelFormat
 from worldsim.record.worlds import (
+    BackendName,
     MadeWorld,
     MakeWorld,
     MemoryMode,
@@ -59,6 +60,8 @@ class RecordConfig:
     """What the dream remembers."""
     device: str = "auto"
     """Where the dream runs."""
+    backend: BackendName = "torch"
+    """Who computes the dream: torch, onnx, or auto, the faster of the two on this machine."""
     renderer: RendererName = "auto"
     """What draws the real world."""
 
@@ -77,6 +80,7 @@ class RecordConfig:
             steps=self.steps,
             memory=self.memory,
             device=self.device,
+            backend=self.backend,
             renderer=self.renderer,
         )
 

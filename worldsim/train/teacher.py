@@ -12,7 +12,7 @@ from torch import Tensor
 from worldsim.engine.hints import Remembered
 from worldsim.model.sampler import add_noise
 from worldsim.model.trunk import Context
-from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
+from worldsim.model.world_model import FrameInputs, Prediction, WorldModel, pool_confidence
 from worldsim.train.batch import ClipBatch
 from worldsim.train.critic import Critic, balance
 from worldsim.train.hints import DamageConfig, bare_hints, clip_hints, damage, remembered_keyframes
@@ -215,7 +215,7 @@ class _Target:
 @torch.no_grad()
 def _target(model: WorldModel, inputs: FrameInputs, batch: ClipBatch) -> _Target:
     hint, confidence = model.encode_hint(inputs.hint, inputs.confidence)
-    witnessed = model.pool_confidence(batch.witnessed)
+    witnessed = pool_confidence(batch.witnessed, model.config.downscale)
     return _Target(model.encode(batch.pictures), hint, confidence, witnessed)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from worldsim.actions import from_vector
+from worldsim.backends.denoiser import TorchDenoiser
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream import advance, begin
 from worldsim.engine.dream_world import DreamWorld
@@ -53,7 +54,9 @@ class Walks:
     def __init__(self, model: WorldModel, *, at_once: int, kept: int) -> None:
         prepared = Preparations(model, KEPT * at_once)
         levels = model.config.sample_levels
-        self._dreamer = Dreamer(model, levels, MemoryMode.FULL, Metrics(), prepared)
+        self._dreamer = Dreamer(
+            model, TorchDenoiser(model), levels, MemoryMode.FULL, Metrics(), prepared
+        )
         self._at_once = at_once
         self._walks: list[Walk] = []
         self.finished: deque[Episode] = deque(maxlen=kept)
