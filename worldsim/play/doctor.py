@@ -19,7 +19,7 @@ from worldsim.engine.clock import Clock, RealClock
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.app import PlayConfig, quiet_pygame
 from worldsim.play.display import pictures_folder
-from worldsim.play.keymap import user_keymap_path
+from worldsim.play.keymap_file import user_keymap_path
 from worldsim.play.stats import TickMeter, installed_versions
 from worldsim.play.window import NoDisplayError
 from worldsim.record.script import compile_script, load_script
