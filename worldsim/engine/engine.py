@@ -24,6 +24,7 @@ from worldsim.engine.start import DEFAULT_SCENE, clip_from_seed, fitted, load_sc
 from worldsim.engine.state import EngineState, capture, revive
 from worldsim.errors import BackendError, ConfigError, StateError
 from worldsim.memory.bank import MemoryBank
+from worldsim.memory.keyframe import Keyframe
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.checkpoint import Checkpoint, load_checkpoint
 from worldsim.types import Action, Clip, Observation, Pose, StepResult, require_seed
@@ -107,6 +108,11 @@ class WorldEngine:
     def memory(self) -> MemoryBank:
         """What the world remembers of itself."""
         return self._state().memory
+
+    @property
+    def recalled(self) -> tuple[Keyframe, ...]:
+        """The keyframes that the last step dreamed from, best first; none right after a start."""
+        return self._state().recalled
 
     @property
     def frame(self) -> int:

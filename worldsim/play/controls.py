@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
-from worldsim.play.keymap import Command, Keymap, Turn
+from worldsim.play.keymap import OVERLAY_KEYS, Command, Keymap, Turn
 from worldsim.play.loop import Start
 from worldsim.play.mailbox import Mailbox
 from worldsim.play.menu import Menu
@@ -45,6 +45,8 @@ class Wish(Enum):
     switch_world = auto()
     toggle_hud = auto()
     toggle_debug = auto()
+    toggle_twin = auto()
+    toggle_photo = auto()
     toggle_fullscreen = auto()
     take_screenshot = auto()
     save_keymap = auto()
@@ -65,9 +67,12 @@ _SIMPLE = {
     Command.switch_world: Wish.switch_world,
     Command.hud: Wish.toggle_hud,
     Command.debug: Wish.toggle_debug,
+    Command.twin: Wish.toggle_twin,
+    Command.photo: Wish.toggle_photo,
     Command.fullscreen: Wish.toggle_fullscreen,
     Command.screenshot: Wish.take_screenshot,
 }
+_MOVING = (Command.twin, Command.photo)  # nothing to see while the game is paused
 _IN_MENU_TOO = (Command.screenshot, Command.fullscreen)
 
 
@@ -174,6 +179,12 @@ class Controls:
             return self._open_menu()
         if command is Command.pause:
             return self._toggle_pause()
+        if command in OVERLAY_KEYS:
+            shown = getattr(self.keymap.overlays, command.name)
+            self.keymap = self.keymap.with_setting("overlays", command.name, not shown)
+            return []
+        if command in _MOVING and self.paused:
+            return [*self._toggle_pause(), _SIMPLE[command]]
         return [_SIMPLE[command]]
 
     def _open_menu(self) -> list[Request]:

@@ -17,20 +17,23 @@ import platformdirs
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import OutputError
 from worldsim.play.controls import Controls, Request, Say, Wish
-from worldsim.play.hud import HudMode, compose_hud
+from worldsim.play.hud import Hud, HudMode, compose_hud
 from worldsim.play.keymap import Keymap
 from worldsim.play.loop import ModelLoop, Order, Start
 from worldsim.play.mailbox import InputSource
-from worldsim.play.stats import Rate
+from worldsim.play.photo_file import enlarged_photo, png_text
+from worldsim.play.stats import Quantiles, Rate, Ring
 from worldsim.play.tick import Board, Phase, Tick
+from worldsim.play.twin_picture import TwinShot
 from worldsim.play.warp import limited, narrowed, rotation_between
-from worldsim.play.window import View, Window
+from worldsim.play.window import MouseMoved, View, Window
 from worldsim.record.contact_sheet import save_png
 
 log = logging.getLogger(__name__)
 
 MESSAGE_S = 2.0
 READING_S = 0.04  # a character
+LOOKS = 200  # mouse motions over which the look latency is told
 RATE_EVERY_S = 0.25  # numbers that change faster cannot be read
 
 _ORDERS = {
@@ -38,6 +41,8 @@ _ORDERS = {
     Wish.resume: Order.resume,
     Wish.reset: Order.reset,
     Wish.switch_world: Order.switch_world,
+    Wish.toggle_twin: Order.twin,
+    Wish.toggle_photo: Order.photo,
 }
 
 
@@ -68,6 +73,8 @@ class Display:
         self._message = ""
         self._message_until_s = 0.0
         self._rate = Rate()
+        self._look_ms = Ring(LOOKS)
+        self._shown_look = Quantiles()
         self._shown_hz = 0.0
         self._next_rate_s = 0.0
         self._last_s = clock.now()
@@ -84,13 +91,16 @@ class Display:
     def refresh(self) -> None:
         """One turn: events in, and a picture out if anything about it has changed."""
         now_s = self._clock.now()
-        for wish in self._controls.handle(self._window.poll(), now_s - self._last_s):
+        events = self._window.poll()
+        for wish in self._controls.handle(events, now_s - self._last_s):
             self._fulfil(wish)
         self._last_s = now_s
         self._follow_grab()
         self._read_messages(now_s)
         self._measure(now_s)
         self._show(self._board.newest())
+        if self._grabbed and any(isinstance(event, MouseMoved) for event in events):
+            self._look_ms.add((self._clock.now() - now_s) * 1e3)
 
     def _fulfil(self, wish: Request) -> None:
         if isinstance(wish, Start):
@@ -131,6 +141,7 @@ class Display:
         self._rate.mark(now_s)
         if now_s >= self._next_rate_s:
             self._shown_hz = self._rate.hz(now_s)
+            self._shown_look = self._look_ms.quantiles()
             self._next_rate_s = now_s + RATE_EVERY_S
 
     def _show(self, tick: Tick | None) -> None:
@@ -140,6 +151,7 @@ class Display:
             debug=self._debug,
             grabbed=self._grabbed,
             display_hz=self._shown_hz,
+            look_ms=self._shown_look,
             message=self._message,
             menu=self._controls.menu.screen(self._controls.keymap),
         )
@@ -155,6 +167,8 @@ class Display:
         hud = compose_hud(tick, mode, keymap)
         if tick is None or tick.observation is None:
             return View(rgb=None, fov_y_deg=60.0, frame_from_view=np.eye(3), hud=hud)
+        if tick.extras.twin is not None:
+            return _twin_view(tick, tick.extras.twin, hud)
         frame = tick.observation.pose
         ahead = self._source.unused(tick.used)
         turned = limited(frame, ahead.yaw_deg, ahead.pitch_deg)
@@ -177,18 +191,25 @@ class Display:
             self._say(f"Your own keymap was kept as {copy}")
 
     def _take_screenshot(self) -> None:
-        picture = self._window.screenshot()
+        tick = self._board.newest()
+        photo = tick.extras.photo if tick else None
+        picture = self._window.screenshot() if photo is None else enlarged_photo(photo)
         if picture is None:
             return
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")[:-3]
         path = pictures_folder() / f"worldsim_{stamp}.png"
         try:
-            save_png(picture, path)
+            save_png(picture, path, text=png_text(tick) if tick else {})
         except OutputError as error:
             self._say(str(error))
             return
         log.info("screenshot %s", path)
         self._say(f"Saved {path}")
+
+
+def _twin_view(tick: Tick, shot: TwinShot, hud: Hud) -> View:
+    """Both worlds as they were drawn: a picture turned ahead of its tick compares with nothing."""
+    return View(rgb=shot.picture, fov_y_deg=tick.fov_y_deg, frame_from_view=np.eye(3), hud=hud)
 
 
 def pictures_folder() -> Path:

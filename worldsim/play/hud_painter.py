@@ -11,10 +11,12 @@ import pygame
 from worldsim.play.colours import ACCENT, DIM, FAINT, INK, LATE, PANEL
 from worldsim.play.hud import Hud
 from worldsim.play.menu_painter import MenuPainter
+from worldsim.play.overlay_painter import OverlayPainter
 from worldsim.types import TICK_S
 
 MESSAGE_WIDTH = 80  # characters a line
 MESSAGE_ABOVE, MESSAGE_ABOVE_MENU = 62, 750  # the bottom of the window, of 800; not over the menu
+LINES_TOP, LINE = 14, 24  # of the lines at the top left, in units of a window 800 pixels high
 GRAPH_SIZE = (200, 48)
 GRAPH_TOP_MS = 2000 * TICK_S
 
@@ -28,12 +30,15 @@ class HudPainter:
         self._text = lru_cache(maxsize=256)(self._draw_text)
         self._panel = lru_cache(maxsize=32)(_draw_panel)
         self._menu = MenuPainter(self._text, self._panel)
+        self._overlays = OverlayPainter(self._text, self._panel)
 
     def paint(self, screen: pygame.Surface, hud: Hud) -> None:
         """Draw on top of what is on the screen."""
         unit = max(screen.get_height() / 800, 0.5)  # 1 at the default size of the window
         if hud.menu is not None:
             self._menu.paint(screen, hud.menu)
+        if hud.twin is not None:
+            self._overlays.paint_twin(screen, hud.twin, unit)
         if hud.title:
             screen.blit(self._panel(screen.get_size(), DIM, 0), (0, 0))
             self._paint_title(screen, hud, unit)
@@ -41,13 +46,21 @@ class HudPainter:
             _paint_crosshair(screen, unit)
         if hud.lines:
             self._paint_lines(screen, hud.lines, unit)
-        if hud.stages:
+        if hud.stages or hud.recent_ms:
             self._paint_debug(screen, hud, unit)
+        self._paint_overlays(screen, hud, unit)
         if hud.hint:
             self._paint_bottom(screen, hud.hint, 17 * unit, 14 * unit, FAINT)
         for n, line in enumerate(reversed(textwrap.wrap(hud.message, MESSAGE_WIDTH))):
             above = MESSAGE_ABOVE if hud.menu is None else MESSAGE_ABOVE_MENU
             self._paint_bottom(screen, line, 22 * unit, (above + 34 * n) * unit, ACCENT)
+
+    def _paint_overlays(self, screen: pygame.Surface, hud: Hud, unit: float) -> None:
+        if hud.minimap is not None:
+            self._overlays.paint_map(screen, hud.minimap, unit)
+        below = LINES_TOP + (LINE * len(hud.lines) + 32 if hud.lines else 0)
+        self._overlays.paint_recalled(screen, hud.recalled, below * unit, unit)
+        self._overlays.paint_keys(screen, hud.keys, unit)
 
     def _paint_title(self, screen: pygame.Surface, hud: Hud, unit: float) -> None:
         middle = screen.get_rect().center
@@ -62,9 +75,9 @@ class HudPainter:
         texts += [self._text(line, round(21 * unit), INK) for line in lines[1:]]
         # Wide enough for lines that change length each tick: the panel must not tremble.
         width = max(290 * unit, *(text.get_width() for text in texts)) + 24 * unit
-        pitch = 24 * unit
+        pitch = LINE * unit
         size = (round(width), round(pitch * len(texts) + 18 * unit))
-        left = top = round(14 * unit)
+        left = top = round(LINES_TOP * unit)
         screen.blit(self._panel(size, PANEL, round(8 * unit)), (left, top))
         for n, text in enumerate(texts):
             screen.blit(text, (left + 12 * unit, top + 10 * unit + n * pitch))

@@ -13,10 +13,12 @@ from typing import Protocol, cast
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import ConfigError, WorldsimError
-from worldsim.play.mailbox import InputSource, Motion
+from worldsim.play.mailbox import InputSource, Motion, Taken
+from worldsim.play.sights import Sights
 from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Tick
 from worldsim.play.traits import Picturing, keyframes_of, stages_of
+from worldsim.play.twin import Origin
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, WorldKind
 from worldsim.types import Action, Observation, StepResult
@@ -34,6 +36,8 @@ class Order(Enum):
     resume = auto()
     reset = auto()
     switch_world = auto()
+    twin = auto()
+    photo = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,7 @@ class ModelLoop:
         self._used = Motion()
         self._pulse = Pulse()
         self._recent_ms = Ring(HUD_TICKS)  # of the world on the screen alone
+        self._sights = Sights(make_world, board.say)
         self.meter = TickMeter()
 
     # From the display thread
@@ -147,8 +152,11 @@ class ModelLoop:
     def _tick(self) -> None:
         stage = self._stages[self._name]
         taken = self._source.take()
+        if self._sights.is_photo:
+            self._fly(taken)
+            return
         started_s = self._clock.now()
-        result = stage.made.world.step(taken.action)
+        result = self._sights.step(stage.made, stage.observation, taken.action)
         self._recent_ms.add(self.meter.ticked(started_s, self._clock.now()))
         stage.observation, self._used = _own_copy(result.observation), taken.used
         for watcher in self._watchers:
@@ -157,6 +165,12 @@ class ModelLoop:
             self._board.say("You are there! Restart to play again")
         if self.meter.frames % PULSE_EVERY_TICKS == 1 or len(self._recent_ms) == 1:
             self._pulse = self._measured(self._recent_ms)
+        self._publish(Phase.playing)
+
+    def _fly(self, taken: Taken) -> None:
+        """A tick of the free camera: the world stands still."""
+        self._sights.fly(taken.action)
+        self._used = taken.used
         self._publish(Phase.playing)
 
     def _measured(self, tick_ms: Ring) -> Pulse:
@@ -178,6 +192,8 @@ class ModelLoop:
                 self._restart()
             elif order is Order.switch_world:
                 self._switch()
+            elif order in (Order.twin, Order.photo):
+                self._look(order)
             else:
                 self._paused = order is Order.pause
                 self.meter.interrupted()
@@ -185,6 +201,22 @@ class ModelLoop:
 
     def _switch(self) -> None:
         self._try_to_enter(OTHER_WORLD[self._name])
+
+    def _look(self, order: Order) -> None:
+        """Open or shut the twin or the free camera; the player is told where there is none."""
+        stage = self._stages[self._name]
+        try:
+            if order is Order.twin:
+                if self._sights.extras.twin is None:
+                    self._publish(Phase.loading, loading="real")
+                self._sights.toggle_twin(stage.made, stage.observation)
+            else:
+                self._sights.toggle_photo(stage.made, stage.observation)
+        except WorldsimError as error:
+            self._board.say(str(error))
+        self._used = self._source.forget()
+        self.meter.interrupted()
+        self._publish(self._phase())
 
     def _start(self, start: Start) -> None:
         """Both worlds begin anew: one now, the other when it is next shown."""
@@ -223,10 +255,13 @@ class ModelLoop:
         self._begin()
 
     def _reset(self, made: MadeWorld) -> Observation:
-        seed, image = self.config.seed, self._image(made)
+        seed, scene, image = self.config.seed, self.config.scene, self._image(made)
         if image is None:
-            return _own_copy(made.world.reset(seed=seed, scene=self.config.scene))
-        return _own_copy(cast(Picturing, made.world).reset(seed=seed, image=image))
+            first = _own_copy(made.world.reset(seed=seed, scene=scene))
+        else:
+            first = _own_copy(cast(Picturing, made.world).reset(seed=seed, image=image))
+        self._sights.began(made, first, Origin(seed, scene) if image is None else None)
+        return first
 
     def _image(self, made: MadeWorld) -> Path | None:
         return self.config.image if made.info.kind == "dream" else None
@@ -237,6 +272,7 @@ class ModelLoop:
         self.meter.interrupted()
         self._recent_ms, self._pulse = Ring(HUD_TICKS), Pulse()
         stage = self._stages[self._name]
+        self._sights.entered(stage.made, stage.observation)
         seed = self.config.seed if self._image(stage.made) is None else None
         info = replace(stage.made.info, seed=seed, scene=self.config.scene)
         for watcher in self._watchers:
@@ -246,6 +282,7 @@ class ModelLoop:
     def _close(self) -> None:
         for stage in self._stages.values():
             stage.made.world.close()
+        self._sights.close()
         for watcher in self._watchers:
             watcher.ended()
 
@@ -263,10 +300,11 @@ class ModelLoop:
                 world=self._name,
                 seed=self.config.seed,
                 loading=loading,
-                observation=stage.observation if stage else None,
+                observation=self._sights.shown(stage.observation) if stage else None,
                 fov_y_deg=camera.fov_y_deg,
                 used=self._used,
                 pulse=self._pulse,
+                extras=self._sights.extras,
             )
         )
 

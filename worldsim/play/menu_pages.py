@@ -27,6 +27,7 @@ class Page(Enum):
     main = "worldsim"
     worlds = "Worlds"
     settings = "Settings"
+    overlays = "Overlays"
     keys = "Keys and mouse"
     pad = "Gamepad"
     help = "Help"
@@ -96,6 +97,7 @@ def _main(_choices: Choices, _keymap: Keymap) -> list[Item]:
         Item(row=Row(label="Resume"), accept=lambda: Reply(leave=True), note="Go on playing."),
         _opening(Page.worlds, "Worlds", "Begin in another scene or with another seed."),
         _opening(Page.settings, "Settings", "Mouse, gamepad and what is shown."),
+        _opening(Page.overlays, "Overlays", "Map, memories, keys and numbers over the picture."),
         _opening(Page.keys, "Keys and mouse", "Give an action another key."),
         _opening(Page.pad, "Gamepad", "Give an action another button."),
         _opening(Page.help, "Help", "What the keys do now."),
@@ -139,15 +141,22 @@ def _worlds(choices: Choices, _keymap: Keymap) -> list[Item]:
 
 
 def _settings(_choices: Choices, keymap: Keymap) -> list[Item]:
-    usual = replace(default_keymap(), target_of=keymap.target_of)
+    usual = replace(default_keymap(), target_of=keymap.target_of, overlays=keymap.overlays)
     restore = Item(
         row=Row(label="Restore the usual settings"),
         accept=lambda: Reply(keymap=usual, note="These are the usual settings."),
     )
-    rows = [
-        _setting(keymap, table, name) for table in SETTINGS for name in controls_of(SETTINGS[table])
-    ]
+    tables = [table for table in SETTINGS if table != "overlays"]
+    rows = [_setting(keymap, table, name) for table in tables for name in _names(table)]
     return [*rows, restore]
+
+
+def _overlays(_choices: Choices, keymap: Keymap) -> list[Item]:
+    return [_setting(keymap, "overlays", name) for name in _names("overlays")]
+
+
+def _names(table: str) -> list[str]:
+    return list(controls_of(SETTINGS[table]))
 
 
 def _setting(keymap: Keymap, table: str, name: str) -> Item:
@@ -219,6 +228,7 @@ _BUILDERS: dict[Page, Builder] = {
     Page.main: _main,
     Page.worlds: _worlds,
     Page.settings: _settings,
+    Page.overlays: _overlays,
     Page.keys: lambda _, keymap: _bindings(keymap, on_pad=False),
     Page.pad: lambda _, keymap: _bindings(keymap, on_pad=True),
     Page.help: _help,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from worldsim.play.mailbox import Motion
+from worldsim.play.sights import Extras
 from worldsim.play.stats import Quantiles
 from worldsim.types import Observation
 
@@ -42,6 +43,7 @@ class Tick:
     fov_y_deg: float = 60.0
     used: Motion = field(default_factory=Motion)  # all player motion that led to this frame
     pulse: Pulse = field(default_factory=Pulse)
+    extras: Extras = field(default_factory=Extras)
 
 
 class Board:

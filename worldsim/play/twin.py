@@ -1,0 +1,164 @@
+"""The true world beside a dream: the same seed, the same start, the same actions.
+
+What a dream does to the place of the eye and what it does to the picture are two questions. A
+pixel's difference answers the second only if both are seen from one place: half a metre of drift
+already moves every edge, and the heat map would show parallax alone. So while the twin is open, the
+truth leads: its physics say where an action gets to, and the dream is told. How far the dream had
+drifted by itself is said when the twin is opened.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldsim.camera import Intrinsics
+from worldsim.engine.hints import TRUST_REAL
+from worldsim.engine.start import fitted
+from worldsim.errors import SceneError
+from worldsim.evaluate.seen import Witnesses
+from worldsim.memory.keyframe import Keyframe
+from worldsim.play.traits import Led, Walked, keyframes_in
+from worldsim.play.twin_picture import TwinShot, compared
+from worldsim.record.worlds import MadeWorld, SceneWorld, WorldKind
+from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult
+
+MAX_TICKS = 30 * 60 * TICK_HZ  # half an hour: to be walked again in about three seconds
+RECENT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The true world that a dream began in."""
+
+    seed: int
+    scene: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open twin: the true world, and what it has seen of the dream."""
+
+    truth: Walked
+    jump_m: float
+    recent_db: deque[float]
+
+
+class Twin:
+    """Owns the true world, which is made when it is first asked for, and a dream's history."""
+
+    def __init__(self, make_world: Callable[[WorldKind], MadeWorld]) -> None:
+        self._make_world = make_world
+        self._made: MadeWorld | None = None
+        self._origin: Origin | None = None
+        self._actions: list[Action] = []
+        self._end: Pose | None = None  # where those actions led the dream to; None: not known
+        self._open: _Open | None = None
+        self._witnesses: tuple[tuple[int, ...], Witnesses] | None = None
+        self.shot: TwinShot | None = None  # of the last tick, while the twin is open
+
+    @property
+    def is_open(self) -> bool:
+        return self._open is not None
+
+    def begin(self, origin: Origin | None, pose: Pose) -> None:
+        """A world begins at a pose; None: in no true world. An open twin begins with it."""
+        self._origin, self._end = origin, pose
+        self._actions = []
+        was_open = self.is_open
+        self.shut()
+        if was_open and origin is not None:
+            self.open(pose)
+
+    def open(self, pose: Pose) -> None:
+        """Walk the true world to where the dream's actions lead; the dream is now at `pose`.
+
+        Raises:
+            SceneError: if there is no true world to this dream.
+        """
+        if self._origin is None:
+            raise SceneError(
+                "a dream that began in the world of a seed",
+                "one that began in a picture",
+                "Begin another one in the menu.",
+            )
+        if pose != self._end:
+            raise SceneError(
+                f"a dream played from its beginning, for at most {MAX_TICKS} ticks",
+                "one whose actions are not all known",
+                "Restart to see its twin.",
+            )
+        self._made = self._made or self._make_world("real")
+        truth = cast(Walked, self._made.world)
+        start = truth.reset(seed=self._origin.seed, scene=self._origin.scene)
+        for action in self._actions[:-1]:
+            truth.advance(action)
+        there = truth.step(self._actions[-1]).observation if self._actions else start
+        jump_m = float(np.linalg.norm(there.pose.position() - pose.position()))
+        self._open = _Open(truth, jump_m, deque(maxlen=RECENT))
+
+    def shut(self) -> None:
+        self._open = self.shot = self._witnesses = None
+
+    def close(self) -> None:
+        self.shut()
+        if self._made is not None:
+            self._made.world.close()
+
+    def step(self, dream: SceneWorld, pose: Pose, action: Action) -> StepResult:
+        """Step the world that is now at `pose`, and its twin where that is open.
+
+        A world that has been somewhere else in between has no twin any more: `is_open` tells.
+        """
+        if pose != self._end:
+            self._forget()
+            self.shut()
+        result = dream.step(action) if self._open is None else self._both(self._open, dream, action)
+        self._note(action, result.observation.pose)
+        return result
+
+    def _both(self, twin: _Open, dream: SceneWorld, action: Action) -> StepResult:
+        true = fitted(twin.truth.step(action).observation, dream.intrinsics)
+        result = cast(Led, dream).step(action, pose=true.pose)
+        self.shot = compared(
+            result.observation.rgb,
+            true.rgb,
+            self._seen(dream, true),
+            true.pose,
+            jump_m=twin.jump_m,
+            before_db=tuple(twin.recent_db),
+        )
+        twin.recent_db.append(self.shot.psnr_db)
+        return result
+
+    def _seen(self, dream: SceneWorld, true: Observation) -> NDArray[np.bool_]:  # [H, W]
+        """Which of its surfaces the dream was shown, by the real frames in its memory."""
+        real = [one for one in keyframes_in(dream) if one.trust == TRUST_REAL]
+        if not real:
+            return np.zeros(true.depth.shape, dtype=np.bool_)
+        frames = tuple(one.frame for one in real)
+        if self._witnesses is None or self._witnesses[0] != frames:
+            self._witnesses = (frames, _witnesses(real, dream.intrinsics))
+        return self._witnesses[1].seen(true)
+
+    def _note(self, action: Action, pose: Pose) -> None:
+        if self._end is None:
+            return
+        if len(self._actions) == MAX_TICKS:
+            self._forget()
+            return
+        self._actions.append(action)
+        self._end = pose
+
+    def _forget(self) -> None:
+        self._actions, self._end = [], None
+
+
+def _witnesses(real: Sequence[Keyframe], intrinsics: Intrinsics) -> Witnesses:
+    seen = [Observation(one.rgb, one.depth.astype(np.float32), one.pose) for one in real]
+    return Witnesses(seen, intrinsics)
