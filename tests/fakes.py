@@ -17,6 +17,8 @@ from torch import Tensor
 from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.engine.events import Chances
 from worldsim.errors import ConfigError
+from worldsim.memory.bank import MemoryBank
+from worldsim.memory.keyframe import Keyframe
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.play.window import Event, Quit, View
@@ -381,6 +383,76 @@ class FakePlayWorld(FakeWorld):
     def made(self, kind: str = "real") -> MadeWorld:
         """As `make_world` would hand it over."""
         return MadeWorld(self, WorldInfo(kind=kind, version="1"))
+
+
+class FakeTruth(PlaneWorld):
+    """A PlaneWorld as the loop's real world; counts what it drew and what it only walked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.walked_ticks = 0
+        self.closed = 0
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        self.walked_ticks = 0
+        return super().reset(seed=seed)
+
+    def advance(self, action: Action) -> tuple[float, bool]:
+        self.walked_ticks += 1
+        return super().advance(action)
+
+    def step(self, action: Action) -> StepResult:
+        self.advance(action)
+        return StepResult(self.observe())
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def made(self, kind: str = "real") -> MadeWorld:
+        return MadeWorld(self, WorldInfo(kind=kind, version="1"))
+
+
+class FakeRememberer(FakeTruth):
+    """A dream of a PlaneWorld with a memory, that errs by so many grey levels and drifts aside.
+
+    Its start, a look to the right, was shown to it.
+    """
+
+    def __init__(self, *, grey_levels: int = 8, drift_m: float = 0.0) -> None:
+        super().__init__()
+        self.grey_levels, self.drift_m = grey_levels, drift_m
+        self.memory = MemoryBank(self.intrinsics)
+        self.recalled: tuple[Keyframe, ...] = ()
+        self.frame = 0
+
+    def reset(
+        self, *, seed: int | None = None, scene: str | None = None, image: object = None
+    ) -> Observation:
+        self.memory, self.recalled, self.frame = MemoryBank(self.intrinsics), (), 0
+        first = super().reset(seed=seed, scene=scene)
+        (aside,) = self._look([first.pose.turned(40.0, 0.0)])
+        for shown in (first, aside):
+            self._remember(shown, trust=1.0)
+        return first
+
+    def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
+        self.recalled = tuple(self.memory.retrieve(self.pose, count=2))
+        self.advance(action)
+        self.pose = pose or self.pose.moved(self.drift_m, 0.0, 0.0)
+        (seen,) = self._look([self.pose])
+        rgb = (seen.rgb.astype(int) + self.grey_levels).clip(0, 255).astype(np.uint8)
+        dreamed = Observation(rgb, seen.depth, self.pose)
+        self._remember(dreamed, trust=0.6)
+        return StepResult(dreamed)
+
+    def _look(self, poses: Sequence[Pose]) -> list[Observation]:
+        frames = self.render(poses)
+        rows = zip(frames.rgb, frames.depth, poses, strict=True)
+        return [Observation(*row) for row in rows]
+
+    def _remember(self, seen: Observation, *, trust: float) -> None:
+        self.memory.insert(seen.rgb, seen.depth, seen.pose, self.frame, trust)
+        self.frame += 1
 
 
 class FakeWindow:

@@ -98,8 +98,10 @@ class Display:
         self._follow_grab()
         self._read_messages(now_s)
         self._measure(now_s)
+        before = self._last_shown
         self._show(self._board.newest())
-        if self._grabbed and any(isinstance(event, MouseMoved) for event in events):
+        looked = self._grabbed and any(isinstance(event, MouseMoved) for event in events)
+        if looked and self._last_shown is not before:
             self._look_ms.add((self._clock.now() - now_s) * 1e3)
 
     def _fulfil(self, wish: Request) -> None:

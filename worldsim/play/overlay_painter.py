@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pygame
 
-from worldsim.play.colours import ACCENT, FAINT, INK, PANEL
+from worldsim.play.colours import ACCENT, CAPTION, FAINT, INK, PANEL
 from worldsim.play.menu_painter import Panel, Text
 from worldsim.play.overlays import CORNERS, KeyCap, TwinPanel
 from worldsim.play.overview import Mark, MiniMap, Thumbnail
@@ -33,7 +33,7 @@ class OverlayPainter:
         """At the lower right, north up."""
         side = round(MAP * unit)
         layer = pygame.Surface((side, side), pygame.SRCALPHA)
-        layer.blit(self._panel((side, side), PANEL, round(8 * unit)), (0, 0))
+        layer.blit(self._panel((side, side), CAPTION, round(8 * unit)), (0, 0))
         middle = side // 2
         pygame.draw.circle(layer, (*FAINT, 60), (middle, middle), side // 4, 1)
         if len(chart.path) > 1:
@@ -63,7 +63,7 @@ class OverlayPainter:
             strip = (width, caption.get_height() + round(4 * unit))
             screen.blit(picture, (left, y))
             y += picture.get_height()
-            screen.blit(self._panel(strip, (12, 16, 22, 210), 0), (left, y - strip[1]))
+            screen.blit(self._panel(strip, CAPTION, 0), (left, y - strip[1]))
             screen.blit(caption, (left + 4 * unit, y - strip[1] + 2 * unit))
             y += gap
 
@@ -73,7 +73,7 @@ class OverlayPainter:
         left = EDGE * unit
         top = screen.get_height() - LIFT * unit - 3 * pitch
         for cap in caps:
-            size = (round(pitch - 4 * unit), round(pitch - 4 * unit))
+            size = (round(cap.width * pitch - 4 * unit), round(pitch - 4 * unit))
             corner = (round(left + cap.column * pitch), round(top + cap.row * pitch))
             screen.blit(self._panel(size, DOWN if cap.down else UP, round(6 * unit)), corner)
             colour = (20, 22, 28) if cap.down else INK

@@ -8,21 +8,22 @@ from dataclasses import dataclass
 from worldsim.play.key_names import key_name
 from worldsim.play.keymap import Keymap
 from worldsim.play.overview import Overview
-from worldsim.play.twin_picture import TwinShot
+from worldsim.play.twin_picture import FULL_HEAT, TwinShot
 
-# Where a button's key is drawn: column and row, as on a keyboard, with the mouse at the right
+# Column, row and width of a button's key, as on a keyboard, with the mouse at the right
 CAPS = {
-    "forward": (1.0, 0.0),
-    "left": (0.0, 1.0),
-    "back": (1.0, 1.0),
-    "right": (2.0, 1.0),
-    "sneak": (0.0, 2.0),
-    "sprint": (1.0, 2.0),
-    "jump": (2.0, 2.0),
-    "attack": (3.25, 0.0),
-    "use": (3.25, 1.0),
+    "forward": (1.0, 0.0, 1.0),
+    "left": (0.0, 1.0, 1.0),
+    "back": (1.0, 1.0, 1.0),
+    "right": (2.0, 1.0, 1.0),
+    "sneak": (0.0, 2.0, 1.0),
+    "sprint": (1.0, 2.0, 1.0),
+    "jump": (2.0, 2.0, 3.25),
+    "attack": (3.25, 0.0, 2.0),
+    "use": (3.25, 1.0, 2.0),
 }
-CORNERS = ("Dream", "Truth", "Difference")  # titles of a twin's quarters, as they are read
+# The titles of a twin's quarters, as they are read
+CORNERS = ("Dream", "Truth", f"Difference, up to {FULL_HEAT:.0f} levels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class KeyCap:
     label: str
     column: float
     row: float
+    width: float
     down: bool
 
 
@@ -48,8 +50,8 @@ class TwinPanel:
 def key_caps(overview: Overview, keymap: Keymap) -> tuple[KeyCap, ...]:
     """The keys of the buttons, and which of them the last tick's action held down."""
     return tuple(
-        KeyCap(_cap(keymap, button), column, row, button in overview.pressed)
-        for button, (column, row) in CAPS.items()
+        KeyCap(_cap(keymap, button), *place, button in overview.pressed)
+        for button, place in CAPS.items()
     )
 
 
@@ -62,7 +64,7 @@ def twin_panel(shot: TwinShot, seed: int, pose: str) -> TwinPanel:
             f"{shot.seen:.0%} of it was shown to the dream",
             "the rest, in blue, it has to invent",
             f"seed {seed}   {pose}",
-            f"the truth leads; it was {shot.jump_m:.1f} m away",
+            f"the truth leads: it stood {shot.jump_m:.1f} m from the dream",
         ),
         recent_db=shot.recent_db,
         aspect=shot.picture.shape[1] / shot.picture.shape[0],

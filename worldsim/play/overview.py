@@ -20,7 +20,7 @@ from worldsim.play.traits import keyframes_in, recalled_by
 from worldsim.record.worlds import SceneWorld
 from worldsim.types import BUTTONS, Action, Pose
 
-REACH_M = 24.0  # from the middle of the map to its edges
+REACHES_M = (8.0, 16.0, 32.0)  # from the middle of the map to its edges: the first that will do
 NEWEST = 512  # keyframes that are looked through for the map
 STRIDE_M, STEPS = 0.5, 400  # the path that is remembered
 JUMP_M = 4.0  # no walk moves this far in one tick: the path begins anew
@@ -43,9 +43,9 @@ class MiniMap:
 
     camera: Mark
     fov_x_deg: float
-    marks: tuple[Mark, ...] = ()  # the keyframes, oldest first
-    path: tuple[tuple[float, float], ...] = ()  # as in Mark, oldest first; may leave the map
-    reach_m: float = REACH_M
+    reach_m: float
+    marks: tuple[Mark, ...] = ()  # the keyframes, oldest first; may lie beyond the map
+    path: tuple[tuple[float, float], ...] = ()  # as in Mark, oldest first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,30 +98,34 @@ def minimap(
     path: Sequence[Pose],
     intrinsics: Intrinsics,
 ) -> MiniMap:
-    """The newest keyframes within reach, and the path up to the eye."""
+    """The newest keyframes, and the path up to the eye."""
     picked = {id(one) for one in recalled}
-    near = [one for one in keyframes[-NEWEST:] if _is_within_reach(one.pose, eye)]
+    near = keyframes[-NEWEST:]
+    reach_m = _reach_m(eye, [one.pose for one in near])
     aspect = intrinsics.width / intrinsics.height
     half = math.atan(aspect * math.tan(math.radians(intrinsics.fov_y_deg) / 2))
     return MiniMap(
-        camera=_mark(eye, eye),
+        camera=_mark(eye, eye, reach_m),
         fov_x_deg=2 * math.degrees(half),
-        marks=tuple(_mark(one.pose, eye, recalled=id(one) in picked) for one in near),
-        path=tuple(_place(pose, eye) for pose in (*path, eye)),
+        reach_m=reach_m,
+        marks=tuple(_mark(one.pose, eye, reach_m, recalled=id(one) in picked) for one in near),
+        path=tuple(_place(pose, eye, reach_m) for pose in (*path, eye)),
     )
 
 
-def _place(pose: Pose, eye: Pose) -> tuple[float, float]:
-    return (pose.x - eye.x) / REACH_M, (pose.z - eye.z) / REACH_M
+def _reach_m(eye: Pose, poses: Sequence[Pose]) -> float:
+    farthest_m = max((max(abs(p.x - eye.x), abs(p.z - eye.z)) for p in poses), default=0.0)
+    return next((reach_m for reach_m in REACHES_M if farthest_m < reach_m), REACHES_M[-1])
 
 
-def _mark(pose: Pose, eye: Pose, *, recalled: bool = False) -> Mark:
+def _place(pose: Pose, eye: Pose, reach_m: float) -> tuple[float, float]:
+    return (pose.x - eye.x) / reach_m, (pose.z - eye.z) / reach_m
+
+
+def _mark(pose: Pose, eye: Pose, reach_m: float, *, recalled: bool = False) -> Mark:
     yaw, level = math.radians(pose.yaw_deg), math.cos(math.radians(pose.pitch_deg))
-    return Mark(*_place(pose, eye), level * math.sin(yaw), -level * math.cos(yaw), recalled)
-
-
-def _is_within_reach(pose: Pose, eye: Pose) -> bool:
-    return max(abs(pose.x - eye.x), abs(pose.z - eye.z)) < REACH_M
+    x, y = _place(pose, eye, reach_m)
+    return Mark(x, y, level * math.sin(yaw), -level * math.cos(yaw), recalled)
 
 
 def _caption(keyframe: Keyframe, eye: Pose) -> str:
