@@ -310,11 +310,21 @@ def test_losing_the_keyboard_lets_go_of_everything() -> None:
         ("f2", Wish.take_screenshot),
         ("f3", Wish.toggle_debug),
         ("f11", Wish.toggle_fullscreen),
+        ("t", Wish.toggle_twin),
+        ("k", Wish.toggle_photo),
     ],
 )
 def test_command_keys(key: str, wish: Wish) -> None:
     controls, _ = grabbed_controls()
     assert controls.handle([down(key)], 0.0) == [wish]
+
+
+@pytest.mark.parametrize(("key", "wish"), [("t", Wish.toggle_twin), ("k", Wish.toggle_photo)])
+def test_twin_and_photo_go_on_with_a_paused_game(key: str, wish: Wish) -> None:
+    controls, _ = grabbed_controls()
+    controls.handle([down("p"), up("p")], 0.0)
+    assert controls.handle([down(key)], 0.0) == [Wish.resume, wish]
+    assert controls.grabbed
 
 
 def test_closing_the_window_quits() -> None:
