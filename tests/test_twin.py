@@ -12,6 +12,7 @@ from dreams import make_engine
 from fakes import FakeRememberer, FakeTruth
 from players import AHEAD, ASIDE, Shown, hud_of, played
 
+from worldsim.errors import SceneError
 from worldsim.play import twin
 from worldsim.play.loop import LoopConfig, Order
 from worldsim.play.twin_picture import compared, heat_map
@@ -94,7 +95,7 @@ def test_a_dream_of_another_past_leaves_its_twin_until_a_restart() -> None:
     one.step(dream, dream.pose, AHEAD)
     one.step(dream, other, AHEAD)
     assert not one.is_open
-    with pytest.raises(twin.SceneError, match="Restart"):
+    with pytest.raises(SceneError, match="Restart"):
         one.open(dream.pose)
 
 
@@ -102,6 +103,15 @@ def test_a_past_too_long_to_be_walked_again_is_forgotten(monkeypatch: pytest.Mon
     monkeypatch.setattr(twin, "MAX_TICKS", 3)
     player = played(*[AHEAD] * 4, Order.twin, AHEAD)
     assert "at most 3 ticks" in player.said[0]
+
+
+def test_the_graph_of_the_difference_forgets_its_oldest_ticks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(twin, "RECENT", 3)
+    shot = played(Order.twin, *[AHEAD] * 5).last.extras.twin
+    assert len(shot.recent_db) == 3
+    assert shot.recent_db[-1] == shot.psnr_db
 
 
 def test_every_world_is_closed() -> None:

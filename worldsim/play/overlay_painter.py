@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 import pygame
 
-from worldsim.play.colours import ACCENT, CAPTION, FAINT, INK, PANEL
+from worldsim.play.colours import (
+    ACCENT,
+    CAPTION,
+    CONE,
+    FAINT,
+    HELD,
+    INK,
+    ON_HELD,
+    PANEL,
+    PATH,
+    RULE,
+)
 from worldsim.play.menu_painter import Panel, Text
 from worldsim.play.overlays import CORNERS, KeyCap, TwinPanel
 from worldsim.play.overview import Mark, MiniMap, Thumbnail
@@ -16,9 +27,6 @@ from worldsim.play.warp import letterbox
 # In units of a window of 800 pixels' height
 EDGE, LIFT = 14.0, 66.0  # from the sides, and from the bottom, where the hint is
 MAP, THUMBNAIL, CAP = 210.0, 132.0, 46.0
-DOWN, UP = (255, 214, 120, 200), (12, 16, 22, 150)  # a key that is held, and one that is not
-CONE = (255, 214, 120, 70)
-PATH = (150, 170, 190)
 TOP_DB, FLOOR_DB = 40.0, 5.0  # of the graph
 
 
@@ -75,8 +83,8 @@ class OverlayPainter:
         for cap in caps:
             size = (round(cap.width * pitch - 4 * unit), round(pitch - 4 * unit))
             corner = (round(left + cap.column * pitch), round(top + cap.row * pitch))
-            screen.blit(self._panel(size, DOWN if cap.down else UP, round(6 * unit)), corner)
-            colour = (20, 22, 28) if cap.down else INK
+            screen.blit(self._panel(size, HELD if cap.down else PANEL, round(6 * unit)), corner)
+            colour = ON_HELD if cap.down else INK
             text = self._fitted(cap.label, 20 * unit, size[0] - 6 * unit, colour)
             screen.blit(text, text.get_rect(center=pygame.Rect(corner, size).center))
 
@@ -116,7 +124,7 @@ class OverlayPainter:
         screen.blit(self._panel(box.size, PANEL, round(6 * unit)), box)
         for level in (10, 20, 30):
             y = _height(level, box)
-            pygame.draw.line(screen, (60, 66, 78), (box.left, y), (box.right, y))
+            pygame.draw.line(screen, RULE, (box.left, y), (box.right, y))
             label = self._text(f"{level} dB", round(14 * unit), FAINT)
             screen.blit(label, label.get_rect(bottomleft=(box.left + 4 * unit, y)))
         points = [

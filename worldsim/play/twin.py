@@ -9,7 +9,6 @@ drifted by itself is said when the twin is opened.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -29,7 +28,7 @@ from worldsim.record.worlds import MadeWorld, SceneWorld, WorldKind
 from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult
 
 MAX_TICKS = 30 * 60 * TICK_HZ  # half an hour: to be walked again in about three seconds
-RECENT = 100
+RECENT = 100  # ticks of which the difference is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An open twin: the true world, and what it has seen of the dream."""
+    """An open twin: the true world, and how far from it the dream was found."""
 
     truth: Walked
     jump_m: float
-    recent_db: deque[float]
 
 
 class Twin:
@@ -100,7 +98,7 @@ class Twin:
             truth.advance(action)
         there = truth.step(self._actions[-1]).observation if self._actions else start
         jump_m = float(np.linalg.norm(there.pose.position() - pose.position()))
-        self._open = _Open(truth, jump_m, deque(maxlen=RECENT))
+        self._open = _Open(truth, jump_m)
 
     def shut(self) -> None:
         self._open = self.shot = self._witnesses = None
@@ -125,15 +123,15 @@ class Twin:
     def _both(self, twin: _Open, dream: SceneWorld, action: Action) -> StepResult:
         true = fitted(twin.truth.step(action).observation, dream.intrinsics)
         result = cast(Led, dream).step(action, pose=true.pose)
+        before_db = self.shot.recent_db if self.shot else ()
         self.shot = compared(
             result.observation.rgb,
             true.rgb,
             self._seen(dream, true),
             true.pose,
             jump_m=twin.jump_m,
-            before_db=tuple(twin.recent_db),
+            before_db=before_db[1 - RECENT :],
         )
-        twin.recent_db.append(self.shot.psnr_db)
         return result
 
     def _seen(self, dream: SceneWorld, true: Observation) -> NDArray[np.bool_]:  # [H, W]
