@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices, unproject
-from worldsim.errors import ConfigError
+from worldsim.errors import ConfigError, StateError
 from worldsim.model.world_model import WorldModel
 from worldsim.play.window import Event, Quit, View
 from worldsim.record.format import WorldInfo
@@ -307,6 +307,23 @@ class FakePlayWorld(FakeWorld):
     def made(self, kind: str = "real") -> MadeWorld:
         """As `make_world` would hand it over."""
         return MadeWorld(self, WorldInfo(kind=kind, version="1"))
+
+
+class FakeKeptWorld(FakePlayWorld):
+    """A FakePlayWorld whose whole state can be kept, as the real world's."""
+
+    def get_state(self) -> bytes:
+        return json.dumps([self._shift, self._frame, astuple(self._pose)]).encode()
+
+    def set_state(self, state: bytes) -> None:
+        try:
+            self._shift, self._frame, pose = json.loads(state)
+        except ValueError as error:
+            raise StateError("a FakeKeptWorld's state", f"{error}", "Save it again.") from error
+        self._pose = Pose(*pose)
+
+    def observe(self) -> Observation:
+        return self._observe()
 
 
 class FakeWindow:

@@ -47,6 +47,7 @@ COMMANDS = {
         (
             "worldsim play",
             "worldsim play --image photo.jpg",
+            "worldsim play --load quick",
             "worldsim play --world real --scene forest --seed 3",
         ),
     ),
@@ -57,10 +58,10 @@ COMMANDS = {
         ("worldsim record --out walk --script stroll --seed 3",),
     ),
     "replay": Command(
-        "worldsim.record.replay",
-        "ReplayConfig",
-        "Run a recorded episode's actions again and compare the frames.",
-        ("worldsim replay walk",),
+        "worldsim.play.watch",
+        "WatchConfig",
+        "Run a recorded episode's actions again: compare the frames, or watch them.",
+        ("worldsim replay walk", "worldsim replay walk --watch --speed 2"),
     ),
     "eval": Command(
         "worldsim.evaluate.report",

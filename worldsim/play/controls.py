@@ -25,6 +25,14 @@ class Wish(Enum):
     resume = auto()
     reset = auto()
     switch_world = auto()
+    rewind = auto()  # until `go_on`
+    go_on = auto()
+    branch = auto()
+    next_branch = auto()
+    previous_branch = auto()
+    save = auto()
+    quick_save = auto()
+    quick_load = auto()
     toggle_hud = auto()
     toggle_debug = auto()
     toggle_fullscreen = auto()
@@ -35,6 +43,13 @@ class Wish(Enum):
 _SIMPLE = {
     Command.reset: Wish.reset,
     Command.switch_world: Wish.switch_world,
+    Command.rewind: Wish.rewind,
+    Command.branch: Wish.branch,
+    Command.next_branch: Wish.next_branch,
+    Command.previous_branch: Wish.previous_branch,
+    Command.save: Wish.save,
+    Command.quick_save: Wish.quick_save,
+    Command.quick_load: Wish.quick_load,
     Command.hud: Wish.toggle_hud,
     Command.debug: Wish.toggle_debug,
     Command.fullscreen: Wish.toggle_fullscreen,
@@ -53,6 +68,7 @@ class Controls:
         self._down: set[str] = set()
         self._turning: set[Turn] = set()
         self._grab_on_resume = False
+        self._rewinding = False
 
     def handle(self, events: Sequence[Event], dt_s: float) -> list[Wish]:
         """Take in what happened during the last refresh of `dt_s` seconds."""
@@ -60,6 +76,7 @@ class Controls:
         wishes: list[Wish] = []
         for event in events:
             wishes += self._handle(event)
+        wishes += self._let_time_go_on(wishes)
         self._turn_by_keys(min(dt_s, MAX_REFRESH_S))
         return wishes
 
@@ -121,6 +138,12 @@ class Controls:
     def _resume(self) -> list[Wish]:
         was_paused, self.paused = self.paused, False
         return [Wish.resume] if was_paused else []
+
+    def _let_time_go_on(self, wishes: Sequence[Wish]) -> list[Wish]:
+        """Going back ends with its key, however that is let go."""
+        rewound = self._rewinding or Wish.rewind in wishes
+        self._rewinding = rewound and self._is_down(Command.rewind.name)
+        return [Wish.go_on] if rewound and not self._rewinding else []
 
     def _let_go(self) -> None:
         self._down.clear()

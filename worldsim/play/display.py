@@ -7,7 +7,7 @@ Looking around costs no model time: the motion that no frame has used yet turns 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -19,8 +19,10 @@ from worldsim.errors import OutputError
 from worldsim.play.controls import Controls, Wish
 from worldsim.play.hud import HudMode, compose_hud
 from worldsim.play.keymap import Keymap
-from worldsim.play.loop import ModelLoop, Order
+from worldsim.play.loop import ModelLoop
 from worldsim.play.mailbox import InputSource
+from worldsim.play.orders import Load, Order, Request, SaveAs
+from worldsim.play.saves import QUICK
 from worldsim.play.stats import Rate
 from worldsim.play.tick import Board, Phase, Tick
 from worldsim.play.warp import limited, rotation_between
@@ -33,11 +35,19 @@ MESSAGE_S = 2.0
 READING_S = 0.04  # a character
 RATE_EVERY_S = 0.25  # numbers that change faster cannot be read
 
-_ORDERS = {
+_ORDERS: Mapping[Wish, Request] = {
     Wish.pause: Order.pause,
     Wish.resume: Order.resume,
     Wish.reset: Order.reset,
     Wish.switch_world: Order.switch_world,
+    Wish.rewind: Order.rewind,
+    Wish.go_on: Order.go_on,
+    Wish.branch: Order.branch,
+    Wish.next_branch: Order.next_branch,
+    Wish.previous_branch: Order.previous_branch,
+    Wish.save: SaveAs(),
+    Wish.quick_save: SaveAs(QUICK),
+    Wish.quick_load: Load(QUICK),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from worldsim.play.keymap import Command, Keymap
+from worldsim.play.scrubber import Scrubber, branch_line, scrubber_of
 from worldsim.play.tick import Phase, Pulse, Tick
 from worldsim.types import Pose
 
@@ -13,6 +14,8 @@ HINTED = (
     Command.switch_world,
     Command.reset,
     Command.pause,
+    Command.rewind,
+    Command.quick_save,
     Command.hud,
     Command.screenshot,
     Command.debug,
@@ -35,6 +38,7 @@ class Hud:
     stages: tuple[tuple[str, ...], ...] = ()  # top right: a table, its heading first
     recent_ms: tuple[float, ...] = ()  # top right, below: a graph
     crosshair: bool = False
+    scrubber: Scrubber | None = None  # bottom: where in the past this is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,7 @@ def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
         stages=_stages(tick.pulse) if debug else (),
         recent_ms=tick.pulse.recent_ms if debug else (),
         crosshair=shown and not title,
+        scrubber=scrubber_of(tick.past) if tick.phase is Phase.rewinding else None,
     )
 
 
@@ -73,6 +78,9 @@ def _title(tick: Tick, keymap: Keymap) -> tuple[str, str]:
     if tick.phase is Phase.paused:
         resume, leave = _key(keymap, Command.pause), _key(keymap, Command.menu)
         return "Paused", f"click or {resume} to go on, {leave} to quit"
+    if tick.phase is Phase.ended:
+        back, leave = _key(keymap, Command.rewind), _key(keymap, Command.menu)
+        return "The end", f"hold {back} to go back, {leave} to quit"
     return "", ""
 
 
@@ -87,6 +95,8 @@ def _lines(tick: Tick, mode: HudMode) -> tuple[str, ...]:
     ]
     if pulse.keyframes is not None:
         lines.append(f"{pulse.keyframes} keyframes remembered")
+    if len(tick.past.branches) > 1:
+        lines.append(branch_line(tick.past))
     return tuple(lines)
 
 

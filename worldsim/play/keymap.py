@@ -44,6 +44,13 @@ class Command(Enum):
     screenshot = "picture"
     debug = "timings"
     fullscreen = "full screen"
+    rewind = "rewind"
+    branch = "branch"
+    next_branch = "next branch"
+    previous_branch = "previous branch"
+    save = "save as new"
+    quick_save = "save"
+    quick_load = "load"
 
 
 TARGETS: Mapping[str, tuple[str, ...]] = {

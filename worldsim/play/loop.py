@@ -5,18 +5,23 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.mailbox import InputSource, Motion
+from worldsim.play.orders import IN_THE_PAST, Load, Order, Request, SaveAs
+from worldsim.play.save_file import Save
+from worldsim.play.saves import Saves
+from worldsim.play.stage import Origin, Stage
 from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Tick
-from worldsim.play.traits import Picturing, keyframes_of, stages_of
+from worldsim.play.time_travel import Past
+from worldsim.play.timeline import RewindConfig
+from worldsim.play.traits import Recorded, keyframes_of, stages_of
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, WorldKind
 from worldsim.types import Action, Observation, StepResult
@@ -25,15 +30,6 @@ HUD_TICKS = 100
 PULSE_EVERY_TICKS = 5  # numbers that change faster cannot be read
 
 OTHER_WORLD: dict[WorldKind, WorldKind] = {"dream": "real", "real": "dream"}
-
-
-class Order(Enum):
-    """What the display thread can ask of the model thread."""
-
-    pause = auto()
-    resume = auto()
-    reset = auto()
-    switch_world = auto()
 
 
 class Watcher(Protocol):
@@ -53,18 +49,12 @@ class LoopConfig:
     scene: str | None = None
     image: Path | None = None  # where the dream starts, in place of the seed's world
     frames: int | None = None  # stop after so many ticks; None: play on
+    save: Save | None = None  # begin where this game was saved, in place of the seed's world
+    rewind: RewindConfig = field(default_factory=RewindConfig)
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames < 1:
             raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
-
-
-@dataclass(slots=True)
-class _Stage:
-    """A world in use, and what it showed last."""
-
-    made: MadeWorld
-    observation: Observation
 
 
 class ModelLoop:
@@ -80,17 +70,20 @@ class ModelLoop:
         clock: Clock,
         pacing: Pacing,
         watchers: Sequence[Watcher] = (),
+        saves: Saves | None = None,
     ) -> None:
         self.config = config
+        self.origin = Origin(seed=config.seed, scene=config.scene, image=config.image)
         self._make_world = make_world
         self._source = source
         self._board = board
         self._clock = clock
         self._pacing = pacing
         self._watchers = watchers
-        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._saves = saves or Saves(board.say)
+        self._orders: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._stop = threading.Event()
-        self._stages: dict[WorldKind, _Stage] = {}
+        self._stages: dict[WorldKind, Stage] = {}
         self._name = config.world
         self._paused = False
         self._published = 0
@@ -101,7 +94,7 @@ class ModelLoop:
 
     # From the display thread
 
-    def order(self, order: Order) -> None:
+    def order(self, order: Request) -> None:
         self._orders.put(order)
 
     def stop(self) -> None:
@@ -112,12 +105,11 @@ class ModelLoop:
     def run(self) -> None:
         """Tick until stopped or until the configured number of frames is out."""
         try:
-            self._enter(self.config.world)
+            self._open()
             while not self._finished():
                 self._pacing.wait()
                 self._obey_orders()
-                if not (self._paused or self._stop.is_set()):
-                    self._tick()
+                self._turn()
             self._pulse = self._measured(self.meter.tick_ms)
         finally:
             self._close()
@@ -134,23 +126,37 @@ class ModelLoop:
     def _finished(self) -> bool:
         return self._stop.is_set() or self.meter.frames == self.config.frames
 
+    def _open(self) -> None:
+        if self.config.save is None:
+            self._enter(self.config.world)
+        else:
+            self._load(self.config.save)
+
+    def _turn(self) -> None:
+        if self._stop.is_set():
+            return
+        if self._stage.rewinding:
+            self._stage.go_back()
+            self._publish(Phase.rewinding)
+        elif self._phase() is Phase.playing:
+            self._tick()
+
     def _tick(self) -> None:
-        stage = self._stages[self._name]
         taken = self._source.take()
         started_s = self._clock.now()
-        result = stage.made.world.step(taken.action)
+        result = self._stage.step(taken.action)
         self._recent_ms.add(self.meter.ticked(started_s, self._clock.now()))
-        stage.observation, self._used = _own_copy(result.observation), taken.used
+        self._used = taken.used
         for watcher in self._watchers:
             watcher.ticked(taken.action, result)
         if result.terminated:
             self._board.say("You are there! Restart to play again")
         if self.meter.frames % PULSE_EVERY_TICKS == 1 or len(self._recent_ms) == 1:
             self._pulse = self._measured(self._recent_ms)
-        self._publish(Phase.playing)
+        self._publish(self._phase())
 
     def _measured(self, tick_ms: Ring) -> Pulse:
-        world = self._stages[self._name].made.world
+        world = self._stage.made.world
         return Pulse(
             tick_ms=tick_ms.quantiles(),
             recent_ms=tuple(self._recent_ms.latest().tolist()),
@@ -159,88 +165,133 @@ class ModelLoop:
             stages_ms=stages_of(world),
         )
 
+    @property
+    def _stage(self) -> Stage:
+        """The world on the screen."""
+        return self._stages[self._name]
+
     def _obey_orders(self) -> None:
         while not (self._orders.empty() or self._stop.is_set()):
             order = self._orders.get()
-            if order is Order.reset:
-                self._restart()
-            elif order is Order.switch_world:
-                self._switch()
-            else:
-                self._paused = order is Order.pause
-                self.meter.interrupted()
+            try:
+                self._obey(order)
+            except WorldsimError as error:
+                self._board.say(str(error))
                 self._publish(self._phase())
 
-    def _switch(self) -> None:
-        try:
-            self._enter(OTHER_WORLD[self._name])
-        except WorldsimError as error:
-            self._board.say(str(error))
-            self._publish(self._phase())
+    def _obey(self, order: Request) -> None:
+        if order not in IN_THE_PAST:
+            self._go_on()
+        match order:
+            case Order.pause | Order.resume:
+                self._pause(order is Order.pause)
+            case Order.reset:
+                self._stage.start(self.origin)
+                self._begin()
+            case Order.switch_world:
+                self._enter(OTHER_WORLD[self._name])
+            case Order.rewind:
+                self._stage.halt()
+            case Order.branch:
+                self._branch()
+            case Order.next_branch | Order.previous_branch:
+                self._visit(1 if order is Order.next_branch else -1)
+            case SaveAs(name):
+                info, kept = self._stage.keep()
+                self._saves.write(name, info, self._shown().rgb, kept)
+            case Load(name_or_file):
+                self._load(self._saves.read(name_or_file))
+
+    def _pause(self, paused: bool) -> None:
+        self._paused = paused
+        self.meter.interrupted()
+        self._publish(self._phase())
+
+    def _go_on(self) -> None:
+        if self._stage.rewinding:
+            self._stage.go_on()
+            self._begin()
+
+    def _branch(self) -> None:
+        dropped = self._stage.branch()
+        kept = f"This is branch {self._stage.past.branch}; the other one stays as it is"
+        self._board.say(kept + (f". Branch {dropped} had to make room" if dropped else ""))
+        self._publish(self._phase())
+
+    def _visit(self, by: int) -> None:
+        self._stage.visit(by)
+        self._begin()
+        past = self._stage.past
+        self._board.say(f"Branch {past.branch} of {len(past.branches)}")
 
     def _enter(self, name: WorldKind) -> None:
-        """Show the named world; make it first, from the same seed, where this is its first use."""
-        if name not in self._stages:
-            self._publish(Phase.loading, loading=name)
-            made = self._make_world(name)
-            self._stages[name] = _Stage(made, self._reset(made))
+        """Show the named world; make it first, where this is its first use."""
+        stage = self._made(name)
+        if stage.observation is None:
+            stage.start(self.origin)
         self._name = name
         self._begin()
 
-    def _restart(self) -> None:
-        stage = self._stages[self._name]
-        stage.observation = self._reset(stage.made)
+    def _load(self, save: Save) -> None:
+        """Show the world of a saved game at the moment it was saved."""
+        world = save.info.world
+        image = None if save.info.image is None else Path(save.info.image)
+        origin = Origin(seed=world.seed or 0, scene=world.scene, image=image)
+        self._made(save.info.kind).load(save, origin)
+        self._name, self.origin = save.info.kind, origin
         self._begin()
 
-    def _reset(self, made: MadeWorld) -> Observation:
-        seed, image = self.config.seed, self._image(made)
-        if image is None:
-            return _own_copy(made.world.reset(seed=seed, scene=self.config.scene))
-        return _own_copy(cast(Picturing, made.world).reset(seed=seed, image=image))
-
-    def _image(self, made: MadeWorld) -> Path | None:
-        return self.config.image if made.info.kind == "dream" else None
+    def _made(self, name: WorldKind) -> Stage:
+        if name not in self._stages:
+            self._publish(Phase.loading, loading=name)
+            self._stages[name] = Stage(self._make_world(name), self.config.rewind)
+        return self._stages[name]
 
     def _begin(self) -> None:
-        """From here on another world is on the screen: input meant for the old one is dropped."""
+        """From here on another world, or another moment of it, is on the screen: input meant for
+        the old one is dropped."""
         self._used = self._source.forget()
+        if isinstance(self._source, Recorded):
+            self._source.seek(self._stage.tick)
         self.meter.interrupted()
         self._recent_ms, self._pulse = Ring(HUD_TICKS), Pulse()
-        stage = self._stages[self._name]
-        seed = self.config.seed if self._image(stage.made) is None else None
-        info = replace(stage.made.info, seed=seed, scene=self.config.scene)
         for watcher in self._watchers:
-            watcher.began(stage.observation, info, stage.made.world.intrinsics)
+            watcher.began(self._shown(), self._stage.info, self._stage.intrinsics)
         self._publish(self._phase())
 
     def _close(self) -> None:
         for stage in self._stages.values():
-            stage.made.world.close()
+            stage.close()
         for watcher in self._watchers:
             watcher.ended()
+        self._saves.close()
 
     def _phase(self) -> Phase:
-        return Phase.paused if self._paused else Phase.playing
+        if self._stage.rewinding:
+            return Phase.rewinding
+        if self._paused:
+            return Phase.paused
+        ended = isinstance(self._source, Recorded) and self._source.ended
+        return Phase.ended if ended else Phase.playing
+
+    def _shown(self) -> Observation:
+        assert self._stage.observation is not None  # it has begun
+        return self._stage.observation
 
     def _publish(self, phase: Phase, *, loading: str = "") -> None:
         stage = self._stages.get(self._name)
-        camera = stage.made.world.intrinsics if stage else Intrinsics()
         self._published += 1
         self._board.publish(
             Tick(
                 number=self._published,
                 phase=phase,
                 world=self._name,
-                seed=self.config.seed,
+                seed=self.origin.seed,
                 loading=loading,
                 observation=stage.observation if stage else None,
-                fov_y_deg=camera.fov_y_deg,
+                fov_y_deg=(stage.intrinsics if stage else Intrinsics()).fov_y_deg,
                 used=self._used,
                 pulse=self._pulse,
+                past=stage.past if stage else Past(),
             )
         )
-
-
-def _own_copy(seen: Observation) -> Observation:
-    """Worlds may draw into the same buffers again while the display thread still reads them."""
-    return Observation(seen.rgb.copy(), seen.depth.copy(), seen.pose)

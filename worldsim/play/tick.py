@@ -9,6 +9,7 @@ from enum import Enum
 
 from worldsim.play.mailbox import Motion
 from worldsim.play.stats import Quantiles
+from worldsim.play.time_travel import Past
 from worldsim.types import Observation
 
 
@@ -16,6 +17,8 @@ class Phase(Enum):
     loading = "loading"
     playing = "playing"
     paused = "paused"
+    rewinding = "rewinding"
+    ended = "ended"  # the recorded input is used up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ class Tick:
     fov_y_deg: float = 60.0
     used: Motion = field(default_factory=Motion)  # all player motion that led to this frame
     pulse: Pulse = field(default_factory=Pulse)
+    past: Past = field(default_factory=Past)
 
 
 class Board:

@@ -31,6 +31,16 @@ class Picturing(Protocol):
     def reset(self, *, seed: int, image: Path) -> Observation: ...
 
 
+@runtime_checkable
+class Recorded(Protocol):
+    """An input source that was written down: it has an end, and can be continued anywhere."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    def seek(self, tick: int, /) -> None: ...
+
+
 def keyframes_of(world: object) -> int | None:
     return len(world.memory) if isinstance(world, Remembering) else None
 

@@ -1,0 +1,37 @@
+"""What the display thread can ask of the model thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TypeAlias
+
+
+class Order(Enum):
+    pause = auto()
+    resume = auto()
+    reset = auto()
+    switch_world = auto()
+    rewind = auto()  # until `go_on`
+    go_on = auto()
+    branch = auto()
+    next_branch = auto()
+    previous_branch = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAs:
+    """Save the present under a name; None finds a new one."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Go on where a game was saved."""
+
+    name_or_file: str
+
+
+Request: TypeAlias = Order | SaveAs | Load
+IN_THE_PAST = (Order.rewind, Order.branch, Order.next_branch, Order.previous_branch)
