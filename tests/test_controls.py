@@ -197,11 +197,35 @@ def test_losing_the_keyboard_lets_go_of_everything() -> None:
         ("f2", Wish.take_screenshot),
         ("f3", Wish.toggle_debug),
         ("f11", Wish.toggle_fullscreen),
+        ("b", Wish.branch),
+        ("page down", Wish.next_branch),
+        ("page up", Wish.previous_branch),
+        ("f5", Wish.quick_save),
+        ("f6", Wish.save),
+        ("f9", Wish.quick_load),
     ],
 )
 def test_command_keys(key: str, wish: Wish) -> None:
     controls, _ = grabbed_controls()
     assert controls.handle([down(key)], 0.0) == [wish]
+
+
+def test_time_goes_back_while_its_key_is_held_and_on_when_it_is_let_go() -> None:
+    controls, _ = grabbed_controls()
+    assert controls.handle([down("backspace")], 0.0) == [Wish.rewind]
+    assert controls.handle([], 0.0) == []
+    assert controls.handle([up("backspace")], 0.0) == [Wish.go_on]
+    assert controls.handle([down("backspace"), up("backspace")], 0.0) == [Wish.rewind, Wish.go_on]
+
+
+@pytest.mark.parametrize(("event", "wishes"), [(FocusLost(), []), (down("p"), [Wish.pause])])
+def test_time_goes_on_when_the_key_can_no_longer_be_seen(
+    event: FocusLost | Key, wishes: list[Wish]
+) -> None:
+    controls, _ = grabbed_controls()
+    controls.handle([down("backspace")], 0.0)
+    assert controls.handle([event], 0.0) == [*wishes, Wish.go_on]
+    assert controls.handle([up("backspace")], 0.0) == []
 
 
 def test_closing_the_window_quits() -> None:

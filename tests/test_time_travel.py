@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from dreams import begun
+from dreams import StartedDream, begun
 from fakes import FakeClock, FakeKeptWorld, FakePlayWorld
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Unpaced
-from worldsim.engine.engine import WorldEngine
 from worldsim.errors import ConfigError
 from worldsim.play.branches import Branches
 from worldsim.play.keeper import KeptBytes, RealKeeper
@@ -112,24 +111,6 @@ class Played(Unpaced):
     def ticked(self, action: Action, result: StepResult, /) -> None: ...
 
     def ended(self) -> None: ...
-
-
-class StartedDream:
-    """A small dream that begins in one clip whatever the seed; the seed is that of its noise."""
-
-    def __init__(self, engine: WorldEngine) -> None:
-        self._engine = engine
-        self._first = engine.snapshot()
-
-    @property
-    def intrinsics(self) -> Intrinsics:
-        return self._engine.intrinsics
-
-    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
-        return self._engine.restore(self._first)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._engine, name)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def _lines(tick: Tick, mode: HudMode) -> tuple[str, ...]:
     assert tick.observation is not None
     pulse = tick.pulse
     lines = [
-        f"{tick.world}   seed {tick.seed}",
+        tick.world if tick.seed is None else f"{tick.world}   seed {tick.seed}",
         f"model {pulse.hz:.0f} fps   display {mode.display_hz:.0f} fps",
         f"tick {pulse.tick_ms.p50:.1f} ms   p95 {pulse.tick_ms.p95:.1f} ms",
         pose_line(tick.observation.pose),

@@ -45,7 +45,7 @@ class Watcher(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopConfig:
     world: WorldKind
-    seed: int
+    seed: int | None
     scene: str | None = None
     image: Path | None = None  # where the dream starts, in place of the seed's world
     frames: int | None = None  # stop after so many ticks; None: play on
@@ -236,7 +236,7 @@ class ModelLoop:
         """Show the world of a saved game at the moment it was saved."""
         world = save.info.world
         image = None if save.info.image is None else Path(save.info.image)
-        origin = Origin(seed=world.seed or 0, scene=world.scene, image=image)
+        origin = Origin(seed=world.seed, scene=world.scene, image=image)
         self._made(save.info.kind).load(save, origin)
         self._name, self.origin = save.info.kind, origin
         self._begin()

@@ -17,7 +17,7 @@ class Report:
     """How a run went. Times exclude pauses and loading; None: this world or system cannot tell."""
 
     world: str
-    seed: int
+    seed: int | None
     scene: str | None
     frames: int
     fps: float

@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Origin:
     """Where a world begins."""
 
-    seed: int
+    seed: int | None  # None: a recording that began in mid-session
     scene: str | None = None
     image: Path | None = None  # where a dream begins, in place of the seed's world
 
@@ -43,7 +43,7 @@ class Stage:
         self._rewind = rewind
         self._keeper = keeper_of(made.world)
         self._travel: TimeTravel | None = None
-        self._origin = Origin(seed=0)
+        self._origin = Origin(seed=None)
 
     @property
     def intrinsics(self) -> Intrinsics:

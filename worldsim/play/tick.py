@@ -39,7 +39,7 @@ class Tick:
     number: int  # counts publications, so a new number means something new to show
     phase: Phase
     world: str
-    seed: int
+    seed: int | None  # None: it began nowhere in particular
     loading: str = ""  # the world that is being made ready
     observation: Observation | None = None  # None before the first world is ready
     fov_y_deg: float = 60.0

@@ -28,7 +28,7 @@ class Metered(Protocol):
 class Picturing(Protocol):
     """A dream: what else can start in a picture?"""
 
-    def reset(self, *, seed: int, image: Path) -> Observation: ...
+    def reset(self, *, seed: int | None, image: Path) -> Observation: ...
 
 
 @runtime_checkable

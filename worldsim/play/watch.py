@@ -1,7 +1,8 @@
 """`worldsim replay`: compare a recorded episode frame by frame, or watch it in the window.
 
 Watching runs the recorded actions through the world again, so it can be done in another world: the
-dream of other weights, or by the key that switches, the true world beside the dream.
+dream of other weights, or by the key that switches, the true world beside the dream. A recording
+that began in mid-session cannot be run again: its video is shown.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from worldsim.errors import ConfigError
 from worldsim.play.app import PlayConfig, open_window, perform
 from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import Mailbox, RecordedInput
+from worldsim.play.recorded_world import RecordedWorld
 from worldsim.play.tick import Board
 from worldsim.play.window import NoDisplayError, Window
 from worldsim.record import replay
@@ -26,6 +28,7 @@ from worldsim.record.worlds import MadeWorld, MakeWorld, WorldConfig, WorldKind,
 from worldsim.types import TICK_S, Action, Observation, StepResult
 
 MAX_SPEED = 100.0
+FILM = "video"  # the version of a world that is a recording
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +67,8 @@ def run(
     if not config.watch:
         return replay.run(config, make=make)
     episode = Episode.open(config.episode)
-    require_start(episode)
+    if config.checkpoint is not None or not is_film(episode):
+        require_start(episode)
     window = _opened(open_in)
     try:
         watch(config, episode, window, make=make, clock=clock or RealClock())
@@ -80,9 +84,12 @@ def watch(
     board, source = Board(), RecordedInput(episode.actions)
     world = watched_world(config, episode)
     recorded = episode.info.world
-    assert recorded.seed is not None  # `require_start`
+    film = is_film(episode)
 
     def made(kind: WorldKind) -> MadeWorld:
+        if film and kind == world.kind:
+            return MadeWorld(RecordedWorld(episode), replace(recorded, version=FILM))
+        require_start(episode)
         one = make(replace(world, kind=kind))
         if config.checkpoint is None and kind == recorded.kind and not config.allow_other_weights:
             require_version(episode, one.info)
@@ -97,7 +104,14 @@ def watch(
         pacing=Pacer(clock, TICK_S / config.speed),
         watchers=[Verifier(episode, board.say)],
     )
+    if film:
+        board.say("This recording began in mid-session: its video is shown")
     perform(loop, window, board, source=source, mailbox=Mailbox(), clock=clock)
+
+
+def is_film(episode: Episode) -> bool:
+    """Whether all that can be shown of an episode is its video."""
+    return bool(episode.ticks) and episode.info.world.seed is None
 
 
 def watched_world(config: WatchConfig, episode: Episode) -> WorldConfig:
