@@ -12,18 +12,20 @@ from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Unpaced
-from worldsim.errors import ConfigError
+from worldsim.errors import ConfigError, StateError
 from worldsim.play.branches import Branches
 from worldsim.play.keeper import KeptBytes, RealKeeper
 from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import Motion, Taken
 from worldsim.play.orders import Order
 from worldsim.play.scrubber import scrubber_of
+from worldsim.play.stage import Origin, Stage
 from worldsim.play.tick import Board, Phase, Tick
 from worldsim.play.time_travel import Arrival, Past, TimeTravel
 from worldsim.play.timeline import Frame, RewindConfig, Span, Timeline
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, SceneWorld
+from worldsim.tools.bench_time_travel import measure
 from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult
 
 SMALL = RewindConfig(span_ticks=8)
@@ -260,6 +262,42 @@ def test_a_world_whose_state_cannot_be_kept_says_so_and_goes_on() -> None:
     assert len(told) == 3
     assert all("a world whose state can be kept; got real" in each for each in told)
     assert game.tick.phase is Phase.playing
+
+
+def test_the_key_to_another_branch_says_where_one_is() -> None:
+    game = Played(FakeKeptWorld())
+
+    def player() -> Iterator[None]:
+        yield
+        game.loop.order(Order.next_branch)
+        game.loop.order(Order.branch)
+        game.loop.order(Order.next_branch)
+        yield
+
+    game.play(player)
+    told = game.board.heard()
+    assert told[0] == "There is no other branch"
+    assert told[-1] == "This is branch 1, one of 2"
+
+
+def test_the_benchmark_finds_all_frames_equal_and_refuses_a_world_that_drifts() -> None:
+    actions = [Action(forward=True), Action(yaw_deg=3.0)] * 20
+    rows = measure(started(FakeKeptWorld()), actions, back_ticks=12, ticks=5)
+    assert rows["ring, s"] == 2.0
+
+    class Drifting(FakeKeptWorld):
+        def set_state(self, state: bytes) -> None:
+            super().set_state(state)
+            self._shift += 1
+
+    with pytest.raises(StateError, match="the frame gone back to"):
+        measure(started(Drifting()), actions, back_ticks=12, ticks=5)
+
+
+def started(world: FakeKeptWorld) -> Stage:
+    stage = Stage(world.made(), RewindConfig())
+    stage.start(Origin(seed=7))
+    return stage
 
 
 def test_the_longest_unvisited_branch_makes_room_and_that_is_told() -> None:

@@ -16,6 +16,7 @@ from worldsim.play.mailbox import InputSource, Motion
 from worldsim.play.orders import IN_THE_PAST, Load, Order, Request, SaveAs
 from worldsim.play.save_file import Save
 from worldsim.play.saves import Saves
+from worldsim.play.scrubber import branch_line
 from worldsim.play.stage import Origin, Stage
 from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Tick
@@ -222,7 +223,8 @@ class ModelLoop:
         self._stage.visit(by)
         self._begin()
         past = self._stage.past
-        self._board.say(f"Branch {past.branch} of {len(past.branches)}")
+        alone = len(past.branches) == 1
+        self._board.say("There is no other branch" if alone else f"This is {branch_line(past)}")
 
     def _enter(self, name: WorldKind) -> None:
         """Show the named world; make it first, where this is its first use."""

@@ -54,6 +54,11 @@ class Stage:
         return self._travel.past if self._travel else Past()
 
     @property
+    def past_nbytes(self) -> int:
+        """Bytes that going back costs."""
+        return self._travel.nbytes if self._travel else 0
+
+    @property
     def info(self) -> WorldInfo:
         """What a recording that begins with the frame on the screen says of the world."""
         began = self.tick == 0 and self._image(self._origin) is None
