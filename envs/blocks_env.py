@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from worldsim.envs.base import TaskWorld, WorldEnv
+from worldsim.envs.blocks.tasks import require_env_task
 
 
 class BlocksEnv(WorldEnv):
@@ -42,17 +43,19 @@ class BlocksEnv(WorldEnv):
     world derives).
 
     ## Rewards
-    0.1 for every metre of progress over the ground towards the beacon (negative when moving
-    away), and 10 for coming within 2 metres of it.
+    `task="reach"` (default): 0.1 for every metre of progress over the ground towards the beacon
+    (negative when moving away), and 10 for coming within 2 metres of it. `task="gems"`: 1 for every
+    gem that is walked into, which takes it.
 
     ## Starting State
     A world drawn from `np_random`; the player stands on open ground. The option `scene` picks
-    the landscape: meadow, forest, desert, snow or canyon. The option `state` continues from bytes
-    of `get_state()` instead; with a `seed` as well, `np_random` starts anew from that seed.
+    the landscape: meadow, forest, desert, snow or canyon; or `crystal`, the seed's land in other
+    colours. The option `state` continues from bytes of `get_state()` instead; with a `seed` as
+    well, `np_random` starts anew from that seed.
 
     ## Episode End
-    Terminated on arrival at the beacon. Truncated after 1,000 steps, by the `TimeLimit` wrapper
-    that `gymnasium.make` adds.
+    `reach` is terminated on arrival at the beacon; `gems` never is. Truncated after 1,000 steps, by
+    the `TimeLimit` wrapper that `gymnasium.make` adds.
 
     ## Arguments
     - `render_mode`: `None`, `"rgb_array"` (frames of 128 x 80 from `render()`) or `"human"` (a
@@ -61,6 +64,7 @@ class BlocksEnv(WorldEnv):
     - `size`: `(width, height)` of the observation in pixels; `None` for (128, 80).
     - `scene`: the landscape of every episode; `None` draws one with the world.
     - `renderer`: `"auto"`, `"gl"` or `"torch"`.
+    - `task`: `"reach"` or `"gems"`.
 
     `get_state()` and `set_state(bytes)` save and restore everything, random numbers included; call
     them on `env.unwrapped` or through `env.get_wrapper_attr("get_state")`.
@@ -76,11 +80,13 @@ class BlocksEnv(WorldEnv):
         size: Sequence[int] | None = None,
         scene: str | None = None,
         renderer: str = "auto",
+        task: str = "reach",
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:
         """See the class; `world_factory` puts another world in, for tests."""
+        require_env_task(task)
         super().__init__(
-            world_factory or partial(_block_world, renderer),
+            world_factory or partial(_block_world, renderer, task),
             render_mode=render_mode,
             action_view=action_view,
             size=size,
@@ -88,7 +94,7 @@ class BlocksEnv(WorldEnv):
         )
 
 
-def _block_world(renderer: str) -> TaskWorld:
+def _block_world(renderer: str, task: str) -> TaskWorld:
     from worldsim.envs.blocks.world import BlockWorld
 
-    return BlockWorld(renderer=renderer, task="reach")
+    return BlockWorld(renderer=renderer, task=task)

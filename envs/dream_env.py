@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from worldsim.envs.base import TaskWorld, WorldEnv
-from worldsim.envs.blocks.tasks import reach_reward
-from worldsim.errors import StateError
+from worldsim.envs.blocks.tasks import GEM_REWARD, reach_reward, require_env_task
+from worldsim.errors import ConfigError, StateError
 from worldsim.types import Action, Observation, Pose, StepResult
 
+JUDGES = ("seen", "pose")
+
+logger = logging.getLogger(__name__)
 _TASK_STATE = struct.Struct("<6d")  # the beacon, then the eye before the next step; metres
 
 
@@ -23,6 +27,9 @@ class Saved(Protocol):
 
 class Engine(Protocol):
     """What is needed of `WorldEngine`."""
+
+    @property
+    def sees_events(self) -> bool: ...
 
     def reset(self, *, seed: int, scene: str | None = None) -> Observation: ...
 
@@ -36,10 +43,18 @@ class Engine(Protocol):
 
 
 class DreamTask:
-    """A dream that starts where a true world does, with that world's beacon to reach.
+    """A dream that starts where a true world does, with that world's task.
 
-    The model's own reward is left aside: the task is judged by the dreamed pose, with the
-    function that judges the true world.
+    What happened is judged by what is seen: the model's event head tells that a gem was taken, or
+    that the beacon is within reach. Progress, which nobody sees, is that of the dreamed pose
+    towards the beacon's true place.
+
+    Args:
+        judge: "seen", or "pose" to judge arrival by the dreamed pose as well. A model whose event
+            head is untrained falls back to "pose", with a warning.
+
+    Raises:
+        ConfigError: the task or the judge is unknown, or gems are to be judged by the pose.
     """
 
     def __init__(
@@ -48,7 +63,11 @@ class DreamTask:
         *,
         state_from_bytes: Callable[[bytes], Saved],
         find_beacon: Callable[[int, str | None], Sequence[float]],
+        task: str = "reach",
+        judge: str = "seen",
     ) -> None:
+        self._task = require_env_task(task)
+        self._sees = _can_see(engine, task, judge)
         self._engine = engine
         self._state_from_bytes = state_from_bytes
         self._find_beacon = find_beacon
@@ -67,11 +86,13 @@ class DreamTask:
         return observation
 
     def step(self, action: Action) -> StepResult:
-        """One dreamed tick, judged by the true world's task."""
-        observation = self._engine.step(action).observation
-        before, self._eye = self._eye, _eye(observation.pose)
-        reward, terminated = reach_reward(before, self._eye, self._beacon)
-        return StepResult(observation, reward, terminated)
+        """One dreamed tick, rewarded as in the true world."""
+        seen = self._engine.step(action)
+        before, self._eye = self._eye, _eye(seen.observation.pose)
+        if self._task == "gems":
+            return StepResult(seen.observation, GEM_REWARD * seen.reward)
+        arrived = seen.terminated if self._sees else None
+        return StepResult(seen.observation, *reach_reward(before, self._eye, self._beacon, arrived))
 
     def get_state(self) -> bytes:
         """The dream and its task; everything that decides the next frames and rewards."""
@@ -116,16 +137,18 @@ class DreamEnv(WorldEnv):
     is the dreamed one.
 
     ## Rewards
-    As in `worldsim/Blocks-v0`, from the dreamed pose and the beacon of the true world: 0.1 for
-    every metre of progress over the ground, and 10 for coming within 2 metres.
+    As in `worldsim/Blocks-v0`. With `judge="seen"` (default) the model's event head tells that a
+    gem was taken or the beacon reached; progress is that of the dreamed pose towards the place of
+    the true world's beacon. With `judge="pose"` the dreamed pose tells the arrival as well. A
+    checkpoint whose event head was never trained is judged by the pose, and a warning says so.
 
     ## Starting State
     As in `worldsim/Blocks-v0`: equal seeds start at the same place of the same world. The options
     are the same: `scene` and `state`.
 
     ## Episode End
-    Terminated when the dreamed pose reaches the beacon. Truncated after 1,000 steps, by the
-    `TimeLimit` wrapper that `gymnasium.make` adds.
+    `reach` is terminated when the beacon is reached, by the same judge; `gems` never is. Truncated
+    after 1,000 steps, by the `TimeLimit` wrapper that `gymnasium.make` adds.
 
     ## Arguments
     - `render_mode`: `None`, `"rgb_array"` (the dreamed frames from `render()`) or `"human"` (a
@@ -137,6 +160,8 @@ class DreamEnv(WorldEnv):
     - `device`: `"auto"`, `"cpu"` or `"cuda"`.
     - `steps`: denoising steps of every frame; `None` for the number that the model was made for.
     - `memory`: `"full"`, `"recent"`, `"random"` or `"off"`.
+    - `task`: `"reach"`, or `"gems"`, which only an event head can judge.
+    - `judge`: `"seen"` or `"pose"`.
 
     `get_state()` and `set_state(bytes)` save and restore everything, random numbers included; call
     them on `env.unwrapped` or through `env.get_wrapper_attr("get_state")`.
@@ -155,11 +180,24 @@ class DreamEnv(WorldEnv):
         device: str = "auto",
         steps: int | None = None,
         memory: str = "full",
+        task: str = "reach",
+        judge: str = "seen",
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:
         """See the class; `world_factory` puts another world in, for tests."""
+        require_env_task(task)
+        _require_judge(judge)
         super().__init__(
-            world_factory or partial(_dream_world, checkpoint, device, steps, memory),
+            world_factory
+            or partial(
+                _dream_world,
+                checkpoint=checkpoint,
+                device=device,
+                steps=steps,
+                memory=memory,
+                task=task,
+                judge=judge,
+            ),
             render_mode=render_mode,
             action_view=action_view,
             size=size,
@@ -167,12 +205,42 @@ class DreamEnv(WorldEnv):
         )
 
 
-def _dream_world(checkpoint: str, device: str, steps: int | None, memory: str) -> TaskWorld:
+def _dream_world(
+    *, checkpoint: str, device: str, steps: int | None, memory: str, task: str, judge: str
+) -> TaskWorld:
     from worldsim.engine.engine import WorldEngine
     from worldsim.engine.state import EngineState
 
     engine = WorldEngine.from_pretrained(checkpoint, device=device, steps=steps, memory=memory)
-    return DreamTask(engine, state_from_bytes=EngineState.from_bytes, find_beacon=_true_beacon)
+    return DreamTask(
+        engine,
+        state_from_bytes=EngineState.from_bytes,
+        find_beacon=_true_beacon,
+        task=task,
+        judge=judge,
+    )
+
+
+def _require_judge(judge: str) -> str:
+    if judge not in JUDGES:
+        raise ConfigError(f"a judge among {list(JUDGES)}", repr(judge), "Correct its spelling.")
+    return judge
+
+
+def _can_see(engine: Engine, task: str, judge: str) -> bool:
+    """Whether the engine's eyes are the judge; says so if they are wanted and not to be had."""
+    sees = _require_judge(judge) == "seen" and engine.sees_events
+    if task == "gems" and not sees:
+        raise ConfigError(
+            'judge="seen" and a checkpoint with a trained event head for task="gems"',
+            f"judge={judge!r} and {'a trained' if engine.sees_events else 'an untrained'} one",
+            "Train it with python -m worldsim.tools.train_heads, or choose another task.",
+        )
+    if judge == "seen" and not sees:
+        logger.warning(
+            "the checkpoint's event head is untrained: arrivals are judged by the dreamed pose"
+        )
+    return sees
 
 
 def _true_beacon(seed: int, scene: str | None) -> Sequence[float]:  # [3] metres

@@ -22,7 +22,7 @@ from worldsim.play.app import PlayConfig, continuing
 from worldsim.play.keeper import KeptBytes
 from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import ScriptedInput
-from worldsim.play.orders import Load, Order, SaveAs
+from worldsim.play.orders import Load, Order, SaveAs, Start
 from worldsim.play.save_file import (
     Save,
     SaveInfo,
@@ -32,7 +32,7 @@ from worldsim.play.save_file import (
     write_save,
 )
 from worldsim.play.saves import QUICK, SUFFIX, Saves, find_save, list_saves, require_name
-from worldsim.play.stage import Origin, Stage
+from worldsim.play.stage import Stage
 from worldsim.play.tick import Board
 from worldsim.play.timeline import RewindConfig
 from worldsim.record.episode import Episode
@@ -222,7 +222,22 @@ def test_a_saved_game_goes_on_in_another_run_of_the_program(tmp_path: Path) -> N
     whole, _, _ = played(tmp_path, 12, {7: SaveAs("here")})
     rest, _, loop = played(tmp_path, 6, {}, read_save(find_save("here", tmp_path)))
     assert np.array_equal(rest.seen, whole.seen[6:])
-    assert loop.origin == Origin(seed=7)
+    assert loop.origin == Start(seed=7)
+
+
+def test_the_other_world_begins_where_the_loaded_one_began(tmp_path: Path) -> None:
+    path = saved(tmp_path, state=FakeKeptWorld().get_state())
+    orders: dict[int, Order | SaveAs | Load] = {
+        2: Order.switch_world,
+        3: Load(str(path)),
+        4: Order.switch_world,
+    }
+    watcher, board, loop = played(tmp_path, 6, orders)
+    assert watcher.seeds == [7, 7, None, 7]
+    assert loop.origin == INFO.origin == Start(seed=7, scene="meadow")
+    newest = board.newest()
+    assert newest is not None
+    assert newest.past.kept_ticks == 3
 
 
 def test_an_older_save_of_other_weights_is_told_and_the_game_goes_on(tmp_path: Path) -> None:
@@ -239,7 +254,7 @@ import numpy as np
 from pathlib import Path
 from dreams import WALK, make_engine
 from worldsim.play.save_file import read_save
-from worldsim.play.stage import Origin, Stage
+from worldsim.play.stage import Stage
 from worldsim.play.timeline import RewindConfig
 from worldsim.record.episode import Episode
 from worldsim.record.format import WorldInfo
@@ -247,7 +262,7 @@ from worldsim.record.worlds import MadeWorld, WorldConfig
 
 made = MadeWorld(make_engine(), WorldInfo(kind="dream", version="hash"))
 stage = Stage(made, RewindConfig())
-stage.load(read_save(Path(sys.argv[1])), Origin(seed=3))
+stage.load(read_save(Path(sys.argv[1])))
 frames = [stage.observation.rgb] + [stage.step(action).observation.rgb for action in WALK]
 np.save(sys.argv[2], np.stack(frames))
 """
@@ -256,7 +271,7 @@ np.save(sys.argv[2], np.stack(frames))
 def test_a_dream_saved_before_a_restart_of_the_process_goes_on_identically(tmp_path: Path) -> None:
     made = MadeWorld(StartedDream(begun()), WorldInfo(kind="dream", version="hash"))
     stage = Stage(made, RewindConfig())
-    stage.start(Origin(seed=3))
+    stage.start(Start(seed=3))
     for action in WALK[:3]:
         stage.step(action)
     info, kept = stage.keep()
@@ -309,7 +324,7 @@ def test_playing_can_begin_where_a_game_was_saved(tmp_path: Path) -> None:
 def test_a_true_world_goes_on_from_a_save_and_from_going_back() -> None:
     world = BlockWorld(Intrinsics(width=32, height=20), renderer="torch", task=None)
     stage = Stage(MadeWorld(world, INFO.world), RewindConfig(span_ticks=3))
-    stage.start(Origin(seed=7))
+    stage.start(Start(seed=7))
     actions = [Action(forward=True, attack=True, pitch_deg=9.0)] * 5
     info, kept = stage.keep()
     frames = [stage.step(action).observation.rgb.copy() for action in actions]
@@ -319,7 +334,7 @@ def test_a_true_world_goes_on_from_a_save_and_from_going_back() -> None:
     stage.go_on()
     assert stage.tick == 0
     again = [stage.step(action).observation.rgb.copy() for action in actions]
-    stage.load(Save(info, kept.to_bytes()), Origin(seed=7))
+    stage.load(Save(info, kept.to_bytes()))
     loaded = [stage.step(action).observation.rgb.copy() for action in actions]
     stage.close()
     assert np.array_equal(frames, again)

@@ -17,9 +17,9 @@ from worldsim.play.branches import Branches
 from worldsim.play.keeper import KeptBytes, RealKeeper
 from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import Motion, Taken
-from worldsim.play.orders import Order
+from worldsim.play.orders import Order, Start
 from worldsim.play.scrubber import scrubber_of
-from worldsim.play.stage import Origin, Stage
+from worldsim.play.stage import Stage
 from worldsim.play.tick import Board, Phase, Tick
 from worldsim.play.time_travel import Arrival, Past, TimeTravel
 from worldsim.play.timeline import Frame, RewindConfig, Span, Timeline
@@ -233,6 +233,24 @@ def test_a_restart_can_be_gone_back_over() -> None:
     game.play(player)
 
 
+def test_a_start_elsewhere_cannot_be_gone_back_over() -> None:
+    game = Played(FakeKeptWorld())
+
+    def player() -> Iterator[None]:
+        yield from game.ticks(12)
+        game.loop.order(Order.branch)
+        game.loop.order(Start(seed=8))
+        yield from game.ticks(4)
+        assert (game.tick.seed, game.tick.past.branches) == (8, (1,))
+        yield from game.back(until=lambda: game.tick.past.back_ticks == game.tick.past.kept_ticks)
+        game.loop.order(Order.go_on)
+        yield
+
+    game.play(player)
+    assert game.tick.past.kept_ticks == 1
+    assert game.began_with == [7, 8, 8]
+
+
 def test_a_recording_begins_anew_without_a_seed_where_time_was_changed() -> None:
     game = Played(FakeKeptWorld())
 
@@ -296,7 +314,7 @@ def test_the_benchmark_finds_all_frames_equal_and_refuses_a_world_that_drifts() 
 
 def started(world: FakeKeptWorld) -> Stage:
     stage = Stage(world.made(), RewindConfig())
-    stage.start(Origin(seed=7))
+    stage.start(Start(seed=7))
     return stage
 
 

@@ -23,8 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from worldsim.errors import StateError
+from worldsim.play.orders import Start
 from worldsim.play.save_file import read_save, write_save
-from worldsim.play.stage import Origin, Stage
+from worldsim.play.stage import Stage
 from worldsim.play.timeline import RewindConfig
 from worldsim.record.script import compile_script, load_script
 from worldsim.record.worlds import WorldConfig, WorldKind, make_world
@@ -88,8 +89,7 @@ def measure_save(stage: Stage, actions: Sequence[Action]) -> Rows:
         )
         rows["file, MB"] = path.stat().st_size / 1e6
         first = play(stage, actions)
-        origin = Origin(seed=info.world.seed)
-        rows["load, ms"] = timed(lambda: stage.load(read_save(path), origin))
+        rows["load, ms"] = timed(lambda: stage.load(read_save(path)))
     require_equal(play(stage, actions), first, "what follows a loaded game")
     return rows
 
@@ -123,7 +123,7 @@ def main(config: BenchConfig) -> None:
     torch.set_num_threads(config.threads)
     made = make_world(WorldConfig(kind=config.world, checkpoint=config.checkpoint))
     stage = Stage(made, RewindConfig())
-    stage.start(Origin(seed=config.seed))
+    stage.start(Start(seed=config.seed))
     script = compile_script(load_script(config.script))
     actions = list(islice(cycle(script), round(config.play_s * TICK_HZ)))
     rows = measure(stage, actions, round(config.back_s * TICK_HZ), config.ticks)

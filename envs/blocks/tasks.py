@@ -10,6 +10,7 @@ from typing import Final
 from worldsim.errors import ConfigError
 
 TASKS: Final = ("reach", "explore", "gems")
+ENV_TASKS: Final = ("reach", "gems")  # those of the environments: a dream can be judged by them
 ARRIVAL_M: Final = 2.0
 ARRIVAL_REWARD: Final = 10.0
 PROGRESS_REWARD: Final = 0.1  # per metre
@@ -22,11 +23,17 @@ def reach_reward(
     previous: Sequence[float],  # [3] eye before the step, metres
     now: Sequence[float],  # [3] eye after it
     beacon: Sequence[float],  # [3]
+    arrived: bool | None = None,
 ) -> tuple[float, bool]:  # reward, terminated
-    """Progress towards the beacon over the ground, and a bonus on arrival within 2 m."""
+    """Progress towards the beacon over the ground, and a bonus on arrival.
+
+    Args:
+        arrived: whether the player is there; None for "if the eye is within 2 m".
+    """
     before = math.hypot(previous[0] - beacon[0], previous[2] - beacon[2])
     after = math.hypot(now[0] - beacon[0], now[2] - beacon[2])
-    arrived = after <= ARRIVAL_M
+    if arrived is None:
+        arrived = after <= ARRIVAL_M
     return PROGRESS_REWARD * (before - after) + ARRIVAL_REWARD * arrived, arrived
 
 
@@ -53,6 +60,13 @@ def require_task(task: str | None) -> str | None:
         raise ConfigError(
             f"a task among {list(TASKS)} or None", repr(task), "Correct the task's name."
         )
+    return task
+
+
+def require_env_task(task: str) -> str:
+    """Raise ConfigError unless environments have the task."""
+    if task not in ENV_TASKS:
+        raise ConfigError(f"a task among {list(ENV_TASKS)}", repr(task), "Correct the task's name.")
     return task
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from worldsim.camera import Intrinsics
 from worldsim.envs.blocks.biomes import Biome
 from worldsim.envs.blocks.blocks import HEIGHT, Block
+from worldsim.envs.blocks.looks import CRYSTAL, LOOKS, NATURAL, Look
 from worldsim.envs.blocks.noise import hashed
 from worldsim.envs.blocks.physics import Body, advance_body, cells_of, pick, touches
 from worldsim.envs.blocks.spawn import BEACON_HEIGHT, find_start
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from worldsim.envs.blocks.renderers.frames import Frames, Renderer
 
 SCENES: Final = tuple(biome.name.lower() for biome in Biome)
+OTHER_LOOKS: Final = {CRYSTAL.name: CRYSTAL}  # scenes, too: the seed decides about the land
 WORLD_VERSION: Final = 1  # raised when the same seed and actions come to give other frames
 DAY_S: Final = 1200.0
 _REPEAT_TICKS: Final = 5  # a held button acts again after this many ticks
@@ -68,12 +70,12 @@ class BlockWorld:
 
     def prepare(self, *, seed: int | None = None, scene: str | None = None) -> None:
         """`reset` without a picture: needs no renderer."""
-        biome = None if scene is None else require_scene(scene)
+        biome, look = (None, NATURAL) if scene is None else require_scene(scene)
         if seed is not None:
             seed = require_seed(seed)
             self._rng = np.random.default_rng(seed)
         self.seed = int(self._rng.integers(2**31)) if seed is None else seed
-        self.voxels = VoxelWorld(self.seed, biome)
+        self.voxels = VoxelWorld(self.seed, biome, look)
         start = find_start(self.voxels)
         x, y, z = start.feet
         self.body = Body(x, y, z, start.yaw_deg)
@@ -171,6 +173,7 @@ class BlockWorld:
             "version": _STATE_VERSION,
             "seed": self.seed,
             "scene": SCENES[self.voxels.biome],
+            "look": self.voxels.look.name,
             "task": self.task,
             "tick": self._tick,
             "first_day": self._first_day,
@@ -198,7 +201,9 @@ class BlockWorld:
     def _restore(self, saved: dict[str, Any]) -> None:
         if saved["version"] != _STATE_VERSION:
             raise ValueError(f"version {saved['version']}")
-        voxels = VoxelWorld(require_seed(saved["seed"]), require_scene(saved["scene"]))
+        biome, _ = require_scene(saved["scene"])
+        look = LOOKS[saved.get("look", NATURAL.name)]  # states were once without
+        voxels = VoxelWorld(require_seed(saved["seed"]), biome, look)
         for x, y, z, block in saved["edits"]:
             voxels.set_block(x, y, z, Block(block))
         body = Body(**saved["body"])
@@ -242,8 +247,11 @@ class BlockWorld:
         return len(touched)
 
 
-def require_scene(scene: str) -> Biome:
-    """Raise SceneError, listing the scenes, unless the scene exists."""
+def require_scene(scene: str) -> tuple[Biome | None, Look]:
+    """Its land, None if the seed decides, and its look. SceneError, listing them, if unknown."""
+    if scene in OTHER_LOOKS:
+        return None, OTHER_LOOKS[scene]
     if scene not in SCENES:
-        raise SceneError(f"a scene among {list(SCENES)}", repr(scene), "Correct its name.")
-    return Biome(SCENES.index(scene))
+        known = [*SCENES, *OTHER_LOOKS]
+        raise SceneError(f"a scene among {known}", repr(scene), "Correct its name.")
+    return Biome(SCENES.index(scene)), NATURAL

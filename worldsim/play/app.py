@@ -14,12 +14,16 @@ from typing import TypeVar, cast
 from rich.console import Console
 
 from worldsim.engine.clock import Clock, Pacer, RealClock, Unpaced
+from worldsim.engine.start import scene_names
 from worldsim.errors import ConfigError
 from worldsim.play.controls import Controls
 from worldsim.play.display import Display
-from worldsim.play.keymap import load_keymap
+from worldsim.play.keymap_file import load_keymap, save_keymap
 from worldsim.play.loop import LoopConfig, ModelLoop, Watcher
 from worldsim.play.mailbox import InputSource, Mailbox, ScriptedInput
+from worldsim.play.menu import Menu
+from worldsim.play.menu_pages import Choices
+from worldsim.play.orders import Start
 from worldsim.play.report import Report, report_on
 from worldsim.play.save_file import Save, SaveInfo, read_save
 from worldsim.play.saves import find_save
@@ -30,6 +34,7 @@ from worldsim.play.window import HeadlessWindow, NoDisplayError, PresenterName, 
 from worldsim.record.output import claim_folder
 from worldsim.record.script import compile_script, load_script
 from worldsim.record.worlds import (
+    BackendName,
     MadeWorld,
     MakeWorld,
     MemoryMode,
@@ -68,6 +73,8 @@ class PlayConfig:
     """What the dream remembers."""
     device: str = "auto"
     """Where the dream runs."""
+    backend: BackendName = "auto"
+    """Who computes the dream: torch, onnx, or auto, the faster of the two on this machine."""
     renderer: RendererName = "auto"
     """What draws the real world."""
     headless: bool = False
@@ -116,6 +123,7 @@ class PlayConfig:
             steps=self.steps,
             memory=self.memory,
             device=self.device,
+            backend=self.backend,
             renderer=self.renderer,
         )
 
@@ -187,7 +195,15 @@ class Session:
             pacing=Unpaced() if scripted else Pacer(self.clock, TICK_S),
             watchers=[*self._recorders(scripted), *watchers],
         )
-        perform(loop, window, board, source=source, mailbox=mailbox, clock=self.clock)
+        perform(
+            loop,
+            window,
+            board,
+            source=source,
+            mailbox=mailbox,
+            menu=self._menu(loop.origin),
+            clock=self.clock,
+        )
         return self._reported(loop)
 
     def _loop_config(self, default_frames: int | None) -> LoopConfig:
@@ -200,6 +216,10 @@ class Session:
             frames=config.frames or default_frames,
             save=self.save,
         )
+
+    def _menu(self, began: Start) -> Menu:
+        seed = self.config.seed if began.seed is None else began.seed
+        return Menu(Choices(seed=seed, scene=began.scene, scenes=tuple(scene_names())))
 
     def _made(self, kind: WorldKind) -> MadeWorld:
         return self.make(self.config.world_config(kind))
@@ -223,14 +243,17 @@ def perform(
     *,
     source: InputSource,
     mailbox: Mailbox,
+    menu: Menu,
     clock: Clock,
 ) -> None:
     """Show a loop in a window until the player quits or the loop ends; they play the mailbox."""
-    keymap = load_keymap(knows_key=window.knows_key)
+    loaded = load_keymap(knows_key=window.knows_key)
+    if loaded.warnings:
+        board.say(loaded.told())
     display = Display(
         window=window,
-        controls=Controls(keymap, mailbox),
-        keymap=keymap,
+        controls=Controls(loaded.keymap, mailbox, menu),
+        save_keymap=save_keymap,
         source=source,
         loop=loop,
         board=board,

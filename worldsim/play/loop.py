@@ -13,11 +13,11 @@ from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.mailbox import InputSource, Motion
-from worldsim.play.orders import IN_THE_PAST, Load, Order, Request, SaveAs
+from worldsim.play.orders import IN_THE_PAST, Load, Order, Request, SaveAs, Start
 from worldsim.play.save_file import Save
 from worldsim.play.saves import Saves
 from worldsim.play.scrubber import branch_line
-from worldsim.play.stage import Origin, Stage
+from worldsim.play.stage import Stage
 from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Tick
 from worldsim.play.time_travel import Past
@@ -53,6 +53,13 @@ class LoopConfig:
     save: Save | None = None  # begin where this game was saved, in place of the seed's world
     rewind: RewindConfig = field(default_factory=RewindConfig)
 
+    @property
+    def origin(self) -> Start:
+        """Where the first world begins, or began before it was saved."""
+        if self.save is not None:
+            return self.save.info.origin
+        return Start(seed=self.seed, scene=self.scene, image=self.image)
+
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames < 1:
             raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
@@ -74,7 +81,7 @@ class ModelLoop:
         saves: Saves | None = None,
     ) -> None:
         self.config = config
-        self.origin = Origin(seed=config.seed, scene=config.scene, image=config.image)
+        self.origin = config.origin
         self._make_world = make_world
         self._source = source
         self._board = board
@@ -129,7 +136,7 @@ class ModelLoop:
 
     def _open(self) -> None:
         if self.config.save is None:
-            self._enter(self.config.world)
+            self._start(self.config.world, self.origin)
         else:
             self._load(self.config.save)
 
@@ -187,10 +194,11 @@ class ModelLoop:
             case Order.pause | Order.resume:
                 self._pause(order is Order.pause)
             case Order.reset:
-                self._stage.start(self.origin)
-                self._begin()
+                self._start(self._name, self.origin)
             case Order.switch_world:
-                self._enter(OTHER_WORLD[self._name])
+                self._switch()
+            case Start():
+                self._start(self._name if order.image is None else "dream", order)
             case Order.rewind:
                 self._stage.halt()
             case Order.branch:
@@ -226,28 +234,37 @@ class ModelLoop:
         alone = len(past.branches) == 1
         self._board.say("There is no other branch" if alone else f"This is {branch_line(past)}")
 
-    def _enter(self, name: WorldKind) -> None:
-        """Show the named world; make it first, where this is its first use."""
-        stage = self._made(name)
-        if stage.observation is None:
-            stage.start(self.origin)
-        self._name = name
-        self._begin()
+    def _switch(self) -> None:
+        """Show the other world: where it was left, or where this one began if that is new to it."""
+        other = OTHER_WORLD[self._name]
+        if self._made(other, self.origin).origin == self.origin:
+            self._show(other, self.origin)
+        else:
+            self._start(other, self.origin)
+
+    def _start(self, name: WorldKind, origin: Start) -> None:
+        """Begin the named world anew."""
+        self._made(name, origin).start(origin)
+        self._show(name, origin)
 
     def _load(self, save: Save) -> None:
-        """Show the world of a saved game at the moment it was saved."""
-        world = save.info.world
-        image = None if save.info.image is None else Path(save.info.image)
-        origin = Origin(seed=world.seed, scene=world.scene, image=image)
-        self._made(save.info.kind).load(save, origin)
-        self._name, self.origin = save.info.kind, origin
-        self._begin()
+        """Go to the moment at which a game was saved."""
+        name, origin = save.info.kind, save.info.origin
+        self._made(name, origin).load(save)
+        self._show(name, origin)
 
-    def _made(self, name: WorldKind) -> Stage:
-        if name not in self._stages:
+    def _made(self, name: WorldKind, origin: Start) -> Stage:
+        """The named world, made on its first use; that it loads is told if it has to move there."""
+        stage = self._stages.get(name)
+        if stage is None or stage.origin != origin:
             self._publish(Phase.loading, loading=name)
-            self._stages[name] = Stage(self._make_world(name), self.config.rewind)
-        return self._stages[name]
+        if stage is None:
+            stage = self._stages[name] = Stage(self._make_world(name), self.config.rewind)
+        return stage
+
+    def _show(self, name: WorldKind, origin: Start) -> None:
+        self._name, self.origin = name, origin
+        self._begin()
 
     def _begin(self) -> None:
         """From here on another world, or another moment of it, is on the screen: input meant for

@@ -1,9 +1,10 @@
-"""What the display thread can ask of the model thread."""
+"""What can be asked of the model thread."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from pathlib import Path
 from typing import TypeAlias
 
 
@@ -17,6 +18,15 @@ class Order(Enum):
     branch = auto()
     next_branch = auto()
     previous_branch = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where a world begins; as a request, to begin there."""
+
+    seed: int | None  # None: a recording that began in mid-session
+    scene: str | None = None  # None: the seed decides
+    image: Path | None = None  # a picture for the dream, in place of the seed's world
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +43,5 @@ class Load:
     name_or_file: str
 
 
-Request: TypeAlias = Order | SaveAs | Load
+Request: TypeAlias = Order | Start | SaveAs | Load
 IN_THE_PAST = (Order.rewind, Order.branch, Order.next_branch, Order.previous_branch)

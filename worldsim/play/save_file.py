@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from worldsim.errors import StateError
+from worldsim.play.orders import Start
 from worldsim.record.format import WorldInfo
 from worldsim.record.output import replace_file
 from worldsim.record.worlds import WorldKind
@@ -53,6 +54,12 @@ class SaveInfo:
     def kind(self) -> WorldKind:
         return cast(WorldKind, self.world.kind)
 
+    @property
+    def origin(self) -> Start:
+        """Where the world began."""
+        image = None if self.image is None else Path(self.image)
+        return Start(seed=self.world.seed, scene=self.world.scene, image=image)
+
 
 @dataclass(frozen=True, slots=True)
 class Save:
@@ -62,9 +69,9 @@ class Save:
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Preview:
-    """A saved game as a menu shows it."""
+    """A saved game as the menu shows it."""
 
     path: Path
     info: SaveInfo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar, cast
@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 from worldsim.camera import Intrinsics
 from worldsim.errors import StateError
 from worldsim.play.keeper import Kept, keeper_of
+from worldsim.play.orders import Start
 from worldsim.play.save_file import Save, SaveInfo, require_same_world
 from worldsim.play.time_travel import Arrival, Past, RewindConfig, TimeTravel
 from worldsim.play.traits import Picturing
@@ -18,15 +19,6 @@ from worldsim.record.worlds import MadeWorld
 from worldsim.types import Action, Observation, StepResult
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a world begins."""
-
-    seed: int | None  # None: a recording that began in mid-session
-    scene: str | None = None
-    image: Path | None = None  # where a dream begins, in place of the seed's world
 
 
 class Stage:
@@ -38,12 +30,12 @@ class Stage:
     def __init__(self, made: MadeWorld, rewind: RewindConfig) -> None:
         self.made = made
         self.observation: Observation | None = None
+        self.origin: Start | None = None  # where it began
         self.tick = 0  # actions since the world began
         self.rewinding = False
         self._rewind = rewind
         self._keeper = keeper_of(made.world)
         self._travel: TimeTravel | None = None
-        self._origin = Origin(seed=None)
 
     @property
     def intrinsics(self) -> Intrinsics:
@@ -61,12 +53,13 @@ class Stage:
     @property
     def info(self) -> WorldInfo:
         """What a recording that begins with the frame on the screen says of the world."""
-        began = self.tick == 0 and self._image(self._origin) is None
-        seed = self._origin.seed if began else None
-        return replace(self.made.info, seed=seed, scene=self._origin.scene)
+        origin = self._begun()
+        began = self.tick == 0 and self._image(origin) is None
+        seed = origin.seed if began else None
+        return replace(self.made.info, seed=seed, scene=origin.scene)
 
-    def start(self, origin: Origin) -> None:
-        """Begin anew; what was before can be gone back to."""
+    def start(self, origin: Start) -> None:
+        """Begin anew. What was before can be gone back to, unless it began elsewhere."""
         image = self._image(origin)
         if image is None:
             seen = self.made.world.reset(seed=origin.seed, scene=origin.scene)
@@ -74,12 +67,15 @@ class Stage:
             seen = cast(Picturing, self.made.world).reset(seed=origin.seed, image=image)
         self._jump(origin, Arrival(seen, 0))
 
-    def load(self, save: Save, origin: Origin) -> None:
-        """Go on where a game was saved. StateError, and no change, if it cannot be done here."""
+    def load(self, save: Save) -> None:
+        """Go on where a game was saved. StateError, and no change, if it cannot be done here.
+
+        What was before can be gone back to, unless it began elsewhere.
+        """
         require_same_world(save.info, self.made.info)
         keeper = self._require(self._keeper)
         seen = keeper.bring_back(keeper.read(save.state))
-        self._jump(origin, Arrival(seen, save.info.tick))
+        self._jump(save.info.origin, Arrival(seen, save.info.tick))
 
     def step(self, action: Action) -> StepResult:
         result = self.made.world.step(action)
@@ -112,7 +108,7 @@ class Stage:
 
     def keep(self) -> tuple[SaveInfo, Kept]:
         """The present, to be saved."""
-        origin = self._origin
+        origin = self._begun()
         info = SaveInfo(
             world=replace(self.made.info, seed=origin.seed, scene=origin.scene),
             tick=self.tick,
@@ -124,10 +120,10 @@ class Stage:
     def close(self) -> None:
         self.made.world.close()
 
-    def _jump(self, origin: Origin, now: Arrival) -> None:
-        self._origin = origin
+    def _jump(self, origin: Start, now: Arrival) -> None:
+        stays, self.origin = origin == self.origin, origin
         now = self._arrive(now)
-        if self._travel is not None:
+        if self._travel is not None and stays:
             self._travel.jumped(now)
         elif self._keeper is not None:
             self._travel = TimeTravel(self.made.world, self._keeper, now, self._rewind)
@@ -138,7 +134,11 @@ class Stage:
         self.rewinding = False
         return Arrival(self.observation, self.tick)
 
-    def _image(self, origin: Origin) -> Path | None:
+    def _begun(self) -> Start:
+        assert self.origin is not None  # it shows something
+        return self.origin
+
+    def _image(self, origin: Start) -> Path | None:
         return origin.image if self.made.info.kind == "dream" else None
 
     def _require(self, part: T | None) -> T:

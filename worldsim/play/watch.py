@@ -17,6 +17,8 @@ from worldsim.errors import ConfigError
 from worldsim.play.app import PlayConfig, open_window, perform
 from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import Mailbox, RecordedInput
+from worldsim.play.menu import Menu
+from worldsim.play.menu_pages import Choices
 from worldsim.play.recorded_world import RecordedWorld
 from worldsim.play.tick import Board
 from worldsim.play.window import NoDisplayError, Window
@@ -106,7 +108,8 @@ def watch(
     )
     if film:
         board.say("This recording began in mid-session: its video is shown")
-    perform(loop, window, board, source=source, mailbox=Mailbox(), clock=clock)
+    menu = Menu(Choices(recorded=True))
+    perform(loop, window, board, source=source, mailbox=Mailbox(), menu=menu, clock=clock)
 
 
 def is_film(episode: Episode) -> bool:
