@@ -26,7 +26,7 @@ MAPPED = ("kernels", "envs", "tools", "assets")
 HOMES = {
     "pygame": ("worldsim.play", "worldsim.envs.viewer"),
     "moderngl": ("worldsim.envs.blocks.renderers", "worldsim.play"),
-    "gymnasium": ("worldsim.envs", "worldsim.tools"),
+    "gymnasium": ("worldsim.envs", "worldsim.tools", "worldsim.record.exporters.minari"),
     "triton": ("worldsim.kernels",),
     "av": ("worldsim.record", "worldsim.train", "worldsim.evaluate", "worldsim.tools"),
     "tyro": ("worldsim.cli", "worldsim.tools", "worldsim.record", "worldsim.play"),

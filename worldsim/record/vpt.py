@@ -1,4 +1,4 @@
-"""An `Action` in the field names of VPT and BASALT recordings.
+"""An `Action` to and from the field names of VPT and BASALT recordings.
 
 Mouse motion is in the recorders' counts, 2400 to a full turn, so that their loaders' factor of
 360/2400 gives degrees back. Source: openai/Video-Pre-Training, `run_inverse_dynamics_model.py`.
@@ -6,7 +6,10 @@ Mouse motion is in the recorders' counts, 2400 to a full turn, so that their loa
 
 from __future__ import annotations
 
-from worldsim.types import Action
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from worldsim.types import MAX_TURN_DEG, Action
 
 COUNTS_PER_DEG = 2400.0 / 360.0
 
@@ -37,6 +40,26 @@ def to_vpt(action: Action, previous: Action) -> dict[str, object]:
         "isGuiOpen": False,
         "hotbar": 0,
     }
+
+
+def from_vpt(record: Mapping[str, Any], *, ignored: Collection[int] = ()) -> Action:
+    """The action of one tick, without the `ignored` mouse buttons; none while a menu is open.
+
+    Turns of more than half a circle a tick are cut to that. Raises KeyError or TypeError if a
+    field is missing or of another type.
+    """
+    if record["isGuiOpen"]:
+        return Action()
+    mouse, keys = record["mouse"], record["keyboard"]["keys"]
+    held = {name: key in keys for name, key in KEYS.items()}
+    clicked = {
+        name: number in mouse["buttons"] and number not in ignored
+        for name, number in MOUSE_BUTTONS.items()
+    }
+    yaw, pitch = (
+        min(max(mouse[axis] / COUNTS_PER_DEG, -MAX_TURN_DEG), MAX_TURN_DEG) for axis in ("dx", "dy")
+    )
+    return Action(**held, **clicked, yaw_deg=yaw, pitch_deg=pitch)
 
 
 def _held(action: Action) -> tuple[list[str], list[int]]:
