@@ -131,15 +131,14 @@ def start_driver(root: Path, deaths: Path, **options) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-c", DRIVER, str(root), str(deaths), repr(options)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-        stderr=subprocess.DEVNULL,
+        stderr=(deaths.parent / "driver.log").open("wb"),
     )
 
 
 def kill_when_begun(driver: subprocess.Popen, root: Path) -> None:
     """Kill a driver as soon as its first episode is whole."""
-    until = time.monotonic() + 120
     while not list(root.glob("episode_*")):
-        assert driver.poll() is None and time.monotonic() < until
+        assert driver.poll() is None, (root.parent / "driver.log").read_text()[-2000:]
         time.sleep(0.01)
     driver.send_signal(signal.SIGKILL)
     driver.wait()

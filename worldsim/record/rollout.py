@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Literal
@@ -29,7 +29,7 @@ from worldsim.record.worlds import (
 from worldsim.types import Action
 
 EngineName = Literal["local", "ray"]
-_OF_MANY = {"shard": "1/1", "resume": False, "workers": 1, "engine": "local"}
+_OF_MANY = ("shard", "resume", "workers", "engine")  # options that mean nothing for one episode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +52,13 @@ class RecordConfig:
     """meadow, forest, desert, snow or canyon; left out, the seed decides."""
     episodes: int | None = None
     """Record this many episodes, with consecutive seeds, into one data set."""
-    shard: str = _OF_MANY["shard"]
+    shard: str = "1/1"
     """Record only the i-th of n equal parts, written i/n; other processes record the others."""
-    resume: bool = _OF_MANY["resume"]
+    resume: bool = False
     """Go on with a data set that was interrupted; what is whole is kept."""
-    workers: int = _OF_MANY["workers"]
+    workers: int = 1
     """Processes that record at the same time."""
-    engine: EngineName = _OF_MANY["engine"]
+    engine: EngineName = "local"
     """local: processes of this machine. ray: actors of a Ray cluster, begun here if none is."""
     threads: int = 1
     """Threads a worker computes a dream with; its last bits may depend on them."""
@@ -87,10 +87,16 @@ class RecordConfig:
         if self.seed < 0:
             raise ConfigError("a seed of 0 or more", repr(self.seed), "Correct it.")
         Shard.parse(self.shard)
-        for name, usual in _OF_MANY.items():
-            if self.episodes is None and getattr(self, name) != usual:
+        if self.episodes is None:
+            self._require_usual(*_OF_MANY)
+
+    def _require_usual(self, *names: str) -> None:
+        for field in fields(self):
+            if field.name in names and getattr(self, field.name) != field.default:
                 raise ConfigError(
-                    f"episodes with {name}", f"{name} alone", "Add --episodes, how many to record."
+                    f"episodes with {field.name}",
+                    f"{field.name} alone",
+                    "Add --episodes, how many to record.",
                 )
 
     def world_config(self) -> WorldConfig:

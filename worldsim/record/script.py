@@ -143,7 +143,8 @@ def parse_script(text: str, *, name: str) -> Script:
             "none",
             "Add at least one.",
         )
-    last = max([part.end for part in (*actions, *walks)] + [to_ticks(k.time_s) for k in keys])
+    ends = [action.end for action in actions] + [walk.end for walk in walks]
+    last = max(ends + [to_ticks(key.time_s) for key in keys])
     seconds = top.number("seconds", default=last / TICK_HZ, low=1 / TICK_HZ, high=MAX_SCRIPT_S)
     ticks = max(to_ticks(seconds), 1)
     title = top.text("title", default=name)

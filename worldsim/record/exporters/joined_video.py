@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -93,7 +94,7 @@ def _opened(episode: Episode) -> InputContainer:
     return container
 
 
-def _packets(source: InputContainer, episode: Episode):
+def _packets(source: InputContainer, episode: Episode) -> Iterator[av.Packet]:
     try:
         for packet in source.demux(source.streams.video[0]):
             if packet.size:

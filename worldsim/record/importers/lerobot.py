@@ -13,9 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from worldsim.actions import CAMERA, require_schema
+from worldsim.actions import SCHEMA, from_record, require_schema
 from worldsim.errors import EpisodeError
 from worldsim.record.exporters.arrays import POSE_NAMES
 from worldsim.record.exporters.exporter import require_library
@@ -49,7 +47,7 @@ class LeRobotImporter:
     def read(self, number: int) -> ForeignEpisode:
         try:
             return self._read(number)
-        except (KeyError, IndexError, TypeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError) as error:
             raise EpisodeError(
                 f"the columns of LeRobot {CODEBASE_VERSION} in episode {number} of {self._folder}",
                 f"{type(error).__name__}: {error}",
@@ -138,9 +136,8 @@ def _names(feature: Any) -> list[str]:
 
 
 def _action(values: list[float]) -> Action:
-    buttons = {name: value > 0.5 for name, value in zip(BUTTONS, values, strict=False)}
-    turns = np.float32(values[len(BUTTONS) :]).astype(float)
-    return Action(**buttons, **dict(zip(CAMERA, map(float, turns), strict=True)))
+    record = zip(SCHEMA, values, strict=True)
+    return from_record({name: v > 0.5 if name in BUTTONS else v for name, v in record})
 
 
 def _world(about: dict[str, Any], folder: Path) -> WorldInfo:
