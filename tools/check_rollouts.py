@@ -136,4 +136,6 @@ def _hashes(root: Path) -> dict[int, list[str]]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(tyro.cli(CheckConfig)))
+    from worldsim.tools.check_rollouts import main as importable  # Ray's workers know no __main__
+
+    raise SystemExit(importable(tyro.cli(CheckConfig)))
