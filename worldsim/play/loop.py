@@ -53,16 +53,16 @@ class LoopConfig:
     save: Save | None = None  # begin where this game was saved, in place of the seed's world
     rewind: RewindConfig = field(default_factory=RewindConfig)
 
+    def __post_init__(self) -> None:
+        if self.frames is not None and self.frames < 1:
+            raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
+
     @property
     def origin(self) -> Start:
         """Where the first world begins, or began before it was saved."""
         if self.save is not None:
             return self.save.info.origin
         return Start(seed=self.seed, scene=self.scene, image=self.image)
-
-    def __post_init__(self) -> None:
-        if self.frames is not None and self.frames < 1:
-            raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
 
 
 class ModelLoop:
