@@ -61,6 +61,11 @@ class FakeTaskWorld:
         self.seed, self.frame, pose = json.loads(state)
         self.pose = Pose(*pose)
 
+    def fork(self) -> FakeTaskWorld:
+        twin = FakeTaskWorld(*self.size[::-1])
+        twin.set_state(self.get_state())
+        return twin
+
     def close(self) -> None:
         self.closed += 1
 
@@ -71,11 +76,22 @@ class FakeDreamer:
     def __init__(self) -> None:
         self.world = FakeTaskWorld()
 
-    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+    def reset(
+        self, *, seed: int | None = None, scene: str | None = None, clip: Clip | None = None
+    ) -> Observation:
+        self.clip = clip
         return self.world.reset(seed=seed, scene=scene)
 
     def step(self, action: Action) -> StepResult:
         return StepResult(self.world.step(action).observation, reward=-99.0, terminated=True)
+
+    def fork(self) -> FakeDreamer:
+        twin = FakeDreamer()
+        twin.restore(self.snapshot())
+        return twin
+
+    def batch(self, count: int) -> list[FakeDreamer]:
+        return [FakeDreamer() for _ in range(count)]
 
     def snapshot(self) -> FakeSaved:
         return FakeSaved(self.world.get_state())

@@ -59,7 +59,7 @@ def find_start(world: VoxelWorld) -> Start:
     for centre_x, centre_z in _SQUARES:
         surface = survey(world, 16 * centre_x - _AREA // 2, 16 * centre_z - _AREA // 2)
         for x, z in _places(world.seed, surface):
-            reached = _reachable(surface, x, z)
+            reached = reachable(surface, x, z)
             beacon = _beacon_place(world.seed, surface, x, z, reached)
             if beacon is not None:
                 return _start(world.seed, surface, (x, z), beacon)
@@ -107,7 +107,7 @@ def _view_m(
     return np.where(blocked.any(axis=2), blocked.argmax(axis=2) + 1, _VIEW_M)
 
 
-def _reachable(surface: Surface, x: int, z: int) -> NDArray[np.bool_]:  # [X, Z]
+def reachable(surface: Surface, x: int, z: int) -> NDArray[np.bool_]:  # [X, Z]
     """The columns a walker gets to by steps of at most one block up and three down."""
     reached = np.zeros_like(surface.open)
     reached[x, z] = True

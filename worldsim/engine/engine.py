@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from worldsim.engine.dream import absorb, advance, begin
 from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.picture_start import clip_from_image
-from worldsim.engine.prepared import Preparations
+from worldsim.engine.prepared import KEPT, Preparations
 from worldsim.engine.start import DEFAULT_SCENE, clip_from_seed, fitted, load_scene, own_copy
 from worldsim.engine.state import EngineState, capture, revive
 from worldsim.errors import BackendError, ConfigError, StateError
@@ -43,11 +44,12 @@ class WorldEngine:
         device: torch.device,
         levels: tuple[float, ...],
         memory: MemoryMode,
+        prepared: Preparations | None = None,
     ) -> None:
         self.model_hash = checkpoint.model_hash
         self.metrics = Metrics()
         self._checkpoint = checkpoint
-        prepared = Preparations(checkpoint.model)
+        prepared = prepared or Preparations(checkpoint.model)
         self._dreamer = Dreamer(checkpoint.model, levels, memory, self.metrics, prepared)
         self._device = device
         self._world: DreamWorld | None = None
@@ -137,9 +139,7 @@ class WorldEngine:
 
     def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
         """Dream the frame after an action; `pose` overrides where the dream thinks it gets to."""
-        world = self._state()
-        advance(self._dreamer, [world], [action], [pose])
-        return StepResult(own_copy(world.observation))
+        return step_together([self], [action], [pose])[0]
 
     def observe(self, action: Action, observation: Observation) -> None:
         """Show the dream the real frame that followed an action, instead of dreaming it."""
@@ -166,14 +166,23 @@ class WorldEngine:
 
     def fork(self) -> WorldEngine:
         """A second engine at the same moment; they share the model and nothing else."""
-        twin = WorldEngine(
-            self._checkpoint,
-            device=self._device,
-            levels=self._dreamer.levels,
-            memory=self._dreamer.memory_mode,
-        )
+        (twin,) = self.batch(1)
         twin.restore(self.snapshot())
         return twin
+
+    def batch(self, count: int) -> list[WorldEngine]:
+        """New engines of the same model, not yet begun, for `step_together`."""
+        shared = Preparations(self._checkpoint.model, KEPT * count)
+        return [
+            WorldEngine(
+                self._checkpoint,
+                device=self._device,
+                levels=self._dreamer.levels,
+                memory=self._dreamer.memory_mode,
+                prepared=shared,
+            )
+            for _ in range(count)
+        ]
 
     def close(self) -> None:
         """Drop the world; the engine can be reset again."""
@@ -198,6 +207,32 @@ class WorldEngine:
         if seed is not None:
             return clip_from_seed(seed, scene, self.intrinsics)
         return load_scene(DEFAULT_SCENE if scene is None else scene, self.intrinsics)
+
+
+def step_together(
+    engines: Sequence[WorldEngine],
+    actions: Sequence[Action],
+    poses: Sequence[Pose | None] | None = None,
+) -> list[StepResult]:
+    """One step of each engine, dreamed in one batch; their model must be the same.
+
+    Equal to single steps but for rounding: sums over a batch are taken in another order.
+
+    Raises:
+        StateError: an engine has not begun, or its weights are not those of the others.
+    """
+    if not engines:
+        return []
+    strangers = {engine.model_hash for engine in engines} - {engines[0].model_hash}
+    if strangers:
+        raise StateError(
+            f"engines of the weights {engines[0].model_hash}",
+            f"some of {sorted(strangers)}",
+            "Make them with batch().",
+        )
+    worlds = [engine._state() for engine in engines]
+    advance(engines[0]._dreamer, worlds, actions, poses or [None] * len(worlds))
+    return [StepResult(own_copy(world.observation)) for world in worlds]
 
 
 def choose_device(name: str) -> torch.device:
