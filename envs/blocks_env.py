@@ -25,7 +25,7 @@ class BlocksEnv(WorldEnv):
     | `worldsim/BlocksGems-v0` | collect gems: ten more than the land's own lie around | 600 |
     | `worldsim/BlocksReturn-v0` | to the beacon, and back to the gem seen at the start | 1,000 |
     | `worldsim/BlocksExplore-v0` | see new ground | 600 |
-    | `worldsim/BlocksBuild-v0` | put two planks on one another | 400 |
+    | `worldsim/BlocksBuild-v0` | put three planks on one another | 400 |
     | `worldsim/BlocksMaze-v0` | find the way out of a maze, to the beacon | 1,000 |
 
     ## Action Space
@@ -68,7 +68,7 @@ class BlocksEnv(WorldEnv):
     - gems: 1 for every gem that is walked into, which takes it.
     - return: as reach, but 1 for the beacon; then as reach towards the gem.
     - explore: 0.1 for every square of 4 x 4 metres that is entered for the first time.
-    - build: 1 when the highest pillar of placed planks grows, and 10 when it is two high.
+    - build: 1 when the highest pillar of placed planks grows, and 10 when it is three high.
     - maze: 0.3 for every cell nearer to the exit by the maze's ways (negative when moving away),
       and 10 for the exit. Its blocks cannot be changed.
 

@@ -14,7 +14,7 @@ import worldsim  # noqa: F401  # registers the ids
 from worldsim import actions
 from worldsim.envs.blocks_env import BlocksEnv
 from worldsim.envs.keys import keys_to_choices
-from worldsim.envs.observations import OBSERVATION_NAMES, nearest_resized
+from worldsim.envs.observations import nearest_resized
 from worldsim.envs.registration import IDS
 from worldsim.envs.views import VIEW_NAMES, action_view
 from worldsim.errors import ActionError

@@ -19,7 +19,7 @@ GEM_REWARD: Final = 1.0
 NEW_PLACE_REWARD: Final = 0.1
 PLACE_M: Final = 4.0  # the side of the squares that `explore` counts
 LEVEL_REWARD: Final = 1.0
-MARKER_LEVELS: Final = 2  # of planks, one upon the other
+MARKER_LEVELS: Final = 3  # of planks, one upon the other
 NEARER_REWARD: Final = 0.3  # for every cell of the maze
 HANDS_TIED: Final = frozenset({"maze"})  # tasks in which blocks cannot be changed
 
