@@ -14,7 +14,7 @@ import worldsim  # noqa: F401  # registers the ids
 from worldsim import actions
 from worldsim.envs.blocks_env import BlocksEnv
 from worldsim.envs.keys import keys_to_choices
-from worldsim.envs.observations import nearest_resized
+from worldsim.envs.observations import OBSERVATION_NAMES, nearest_resized
 from worldsim.envs.registration import IDS
 from worldsim.envs.views import VIEW_NAMES, action_view
 from worldsim.errors import ActionError
@@ -47,10 +47,17 @@ def test_gymnasiums_checker_finds_no_fault_with_any_id(env_id, make):
 
 
 @pytest.mark.parametrize("view", VIEW_NAMES)
-@pytest.mark.parametrize("env_id", ["worldsim/Blocks-v0", "worldsim/Dream-v0"])
+@pytest.mark.parametrize("observation", OBSERVATION_NAMES)
 @pytest.mark.filterwarnings("error")
-def test_gymnasiums_checker_finds_no_fault_with_any_view(env_id, view, make):
-    check_env(make(env_id, action_view=view, observation="dict").unwrapped)
+def test_gymnasiums_checker_finds_no_fault_with_any_view(view, observation, make):
+    check_env(make("worldsim/Blocks-v0", action_view=view, observation=observation).unwrapped)
+
+
+@pytest.mark.parametrize("view", VIEW_NAMES)
+@pytest.mark.filterwarnings("error")
+def test_gymnasiums_checker_finds_no_fault_with_any_view_of_a_dream(view, make):
+    faked = {"world_factory": FakeTaskWorld, "observation": "dict"}
+    check_env(make("worldsim/Dream-v0", action_view=view, **faked).unwrapped)
 
 
 @pytest.mark.parametrize("view", ["multidiscrete", "dict", "box"])
