@@ -80,7 +80,7 @@ class SB3VecEnv(VecEnv):
         last_infos = _listed(infos.pop("final_info", {}), self.num_envs)
         last_seen = infos.pop("final_obs", None)
         listed = _listed(infos, self.num_envs)
-        for i in np.flatnonzero(ended):
+        for i in np.flatnonzero(ended).tolist():
             self.reset_infos[i] = listed[i]
             listed[i] = {**last_infos[i], "terminal_observation": last_seen[i]}
         for i, info in enumerate(listed):

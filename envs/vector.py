@@ -99,7 +99,7 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         self._ended[mask] = False
         infos: dict[str, Any] = {}
         presented = [env.present() for env in self.envs]
-        for i in np.flatnonzero(mask):
+        for i in np.flatnonzero(mask).tolist():
             infos = self._add_info(infos, presented[i][1], i)
         return self._batched([observation for observation, _ in presented]), infos
 
@@ -204,7 +204,7 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     ) -> tuple[dict[str, Any], list[tuple[Any, dict[str, Any]]]]:
         """Reset what has ended; its last observation and info move to `final_...`."""
         infos: dict[str, Any] = {}
-        for i in np.flatnonzero(self._ended):
+        for i in np.flatnonzero(self._ended).tolist():
             observation, info = presented[i]
             infos = self._add_info(infos, {"final_obs": observation, "final_info": info}, i)
         ended = self._ended.copy()
@@ -221,7 +221,8 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
 
     def _batched(self, observations: Sequence[Any]) -> Any:
         space = self.single_observation_space
-        return concatenate(space, observations, create_empty_array(space, self.num_envs))
+        out: Any = create_empty_array(space, self.num_envs)
+        return concatenate(space, observations, out)
 
 
 def _checked_mode(mode: str | AutoresetMode) -> AutoresetMode:

@@ -286,10 +286,11 @@ def require_scene(scene: str) -> Biome:
 
 
 def _goals(saved: dict[str, Any]) -> Goals:
-    home, beacon, gem = (
-        None if saved[name] is None else tuple(map(float, saved[name]))
-        for name in ("home", "beacon", "gem")
-    )
-    if home is None or beacon is None or any(len(at) != 3 for at in (home, beacon, gem or home)):
-        raise ValueError(f"goals {saved}")
+    home, beacon = _place(saved["home"]), _place(saved["beacon"])
+    gem = None if saved["gem"] is None else _place(saved["gem"])
     return Goals(int(saved["seed"]), home, beacon, gem)
+
+
+def _place(saved: list[float]) -> tuple[float, float, float]:
+    x, y, z = map(float, saved)
+    return x, y, z
