@@ -74,8 +74,9 @@ class BlocksEnv(WorldEnv):
 
     ## Starting State
     A world drawn from `np_random`; the player stands on open ground. The option `scene` picks
-    the landscape: meadow, forest, desert, snow or canyon. The option `state` continues from bytes
-    of `get_state()` instead; with a `seed` as well, `np_random` starts anew from that seed.
+    the landscape: meadow, forest, desert, snow or canyon; or `crystal`, the seed's land in other
+    colours. The option `state` continues from bytes of `get_state()` instead; with a `seed` as
+    well, `np_random` starts anew from that seed.
 
     ## Episode End
     reach, return, build and maze are terminated by their reward of 10; gems and explore never are.

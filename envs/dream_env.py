@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, Self
 
 from worldsim.envs.base import TaskWorld, WorldEnv
-from worldsim.envs.blocks.tasks import reach_reward, require_task
+from worldsim.envs.blocks.tasks import Sighting, require_task
 from worldsim.envs.referee import Referee
-from worldsim.errors import StateError
-from worldsim.types import Action, Clip, Observation, Pose, StepResult
+from worldsim.errors import ConfigError, StateError
+from worldsim.types import Action, Clip, Observation, StepResult
 
-# The beacon, then the eye before the next step; metres. Then the length of the referee's state.
-_TASK_STATE = struct.Struct("<6dQ")
+JUDGES = ("seen", "pose")
+
+logger = logging.getLogger(__name__)
+_LENGTH = struct.Struct("<Q")  # of the referee's state, which comes before the dream's
 
 
 class Saved(Protocol):
@@ -26,9 +29,10 @@ class Saved(Protocol):
 class Engine(Protocol):
     """What is needed of `WorldEngine`."""
 
-    def reset(
-        self, *, seed: int, scene: str | None = None, clip: Clip | None = None
-    ) -> Observation: ...
+    @property
+    def sees_events(self) -> bool: ...
+
+    def reset(self, *, seed: int, clip: Clip) -> Observation: ...
 
     def step(self, action: Action) -> StepResult: ...
 
@@ -46,9 +50,16 @@ class Engine(Protocol):
 class DreamTask:
     """A dream that starts where a true world does, with that world's task.
 
-    The model's own reward is left aside: `reach` is judged by the dreamed pose, with the function
-    that judges the true world. Every other task has a referee, who follows the dreamed player
-    through the blocks of the true world.
+    A referee follows the dreamed player through the true world. What happened to gems and beacon
+    is judged by what is seen: the model's event head tells that a gem was taken, or that the beacon
+    is within reach. What nobody sees, such as progress, is that of the dreamed pose.
+
+    Args:
+        judge: "seen", or "pose" to judge gems and beacon by the dreamed pose as well. A model whose
+            event head is untrained falls back to "pose", with a warning.
+
+    Raises:
+        ConfigError: the judge is unknown.
     """
 
     def __init__(
@@ -56,70 +67,55 @@ class DreamTask:
         engine: Engine,
         *,
         state_from_bytes: Callable[[bytes], Saved],
-        find_beacon: Callable[[int, str | None], Sequence[float]],
-        referee: Referee | None = None,
+        referee: Referee,
+        judge: str = "seen",
     ) -> None:
         self.engine = engine
         self._state_from_bytes = state_from_bytes
-        self._find_beacon = find_beacon
         self._referee = referee
-        self._beacon: tuple[float, ...] = (0.0, 0.0, 0.0)
-        self._eye: tuple[float, ...] = (0.0, 0.0, 0.0)
+        self._sees = _can_see(engine, judge)
 
     @property
-    def beacon(self) -> tuple[float, ...]:  # [3] metres
-        return self._beacon
+    def beacon(self) -> tuple[float, float, float]:  # metres
+        return self._referee.beacon
 
     def reset(self, *, seed: int, scene: str | None = None) -> Observation:
         """Dream from the first frames of the true world of `seed`."""
-        if self._referee is not None:
-            observation = self.engine.reset(seed=seed, clip=self._referee.begin(seed, scene))
-            self._beacon = self._referee.beacon
-        else:
-            observation = self.engine.reset(seed=seed, scene=scene)
-            self._beacon = tuple(float(c) for c in self._find_beacon(seed, scene))
-        self._eye = _eye(observation.pose)
-        return observation
+        return self.engine.reset(seed=seed, clip=self._referee.begin(seed, scene))
 
     def step(self, action: Action) -> StepResult:
-        """One dreamed tick, judged by the true world's task."""
+        """One dreamed tick, rewarded as in the true world."""
         return self.judged(action, self.engine.step(action))
 
     def judged(self, action: Action, dreamed: StepResult) -> StepResult:
         """The second half of a step, for engines that dreamed together."""
-        observation = dreamed.observation
-        before, self._eye = self._eye, _eye(observation.pose)
-        if self._referee is not None:
-            return StepResult(observation, *self._referee.judge(action, observation.pose))
-        reward, terminated = reach_reward(before, self._eye, self._beacon)
-        return StepResult(observation, reward, terminated)
+        seen = Sighting(dreamed.reward > 0, dreamed.terminated) if self._sees else None
+        judgement = self._referee.judge(action, dreamed.observation.pose, seen)
+        return StepResult(dreamed.observation, *judgement)
 
     def get_state(self) -> bytes:
         """The dream and its task; everything that decides the next frames and rewards."""
-        refereed = b"" if self._referee is None else self._referee.get_state()
-        header = _TASK_STATE.pack(*self._beacon, *self._eye, len(refereed))
-        return header + refereed + self.engine.snapshot().to_bytes()
+        refereed = self._referee.get_state()
+        return _LENGTH.pack(len(refereed)) + refereed + self.engine.snapshot().to_bytes()
 
     def set_state(self, state: bytes) -> None:
         """Continue from a state of `get_state`.
 
         Raises:
-            StateError: the state is damaged, or was dreamed with other weights or another task.
+            StateError: the state is damaged, or was dreamed with other weights.
         """
-        if len(state) < _TASK_STATE.size:
+        if len(state) < _LENGTH.size:
             raise StateError(
-                f"at least {_TASK_STATE.size} bytes", f"{len(state)}", "Save the state again."
+                f"at least {_LENGTH.size} bytes", f"{len(state)}", "Save the state again."
             )
-        *numbers, refereed = _TASK_STATE.unpack_from(state)
-        middle = _TASK_STATE.size + int(refereed)
-        if (refereed > 0) != (self._referee is not None):
-            raise StateError(
-                "a state of the same task", "one of another", "Use an environment of its task."
-            )
-        self.engine.restore(self._state_from_bytes(state[middle:]))
-        if self._referee is not None:
-            self._referee.set_state(state[_TASK_STATE.size : middle])
-        self._beacon, self._eye = tuple(numbers[:3]), tuple(numbers[3:])
+        middle = _LENGTH.size + int(_LENGTH.unpack_from(state)[0])
+        before = self._referee.get_state()
+        self._referee.set_state(state[_LENGTH.size : middle])
+        try:
+            self.engine.restore(self._state_from_bytes(state[middle:]))
+        except StateError:
+            self._referee.set_state(before)
+            raise
 
     def batch(self, count: int) -> list[DreamTask]:
         """New dreams of the same model and task, not yet begun, to be dreamed together."""
@@ -128,24 +124,21 @@ class DreamTask:
     def fork(self) -> DreamTask:
         """A second dream at the same moment; they share the model and nothing else."""
         twin = self._sibling(self.engine.fork())
-        if twin._referee is not None and self._referee is not None:
-            twin._referee.set_state(self._referee.get_state())
-        twin._beacon, twin._eye = self._beacon, self._eye
+        twin._referee.set_state(self._referee.get_state())
         return twin
+
+    def close(self) -> None:
+        """Drop the dream."""
+        self.engine.close()
+        self._referee.close()
 
     def _sibling(self, engine: Engine) -> DreamTask:
         return DreamTask(
             engine,
             state_from_bytes=self._state_from_bytes,
-            find_beacon=self._find_beacon,
-            referee=None if self._referee is None else self._referee.sibling(),
+            referee=self._referee.sibling(),
+            judge="seen" if self._sees else "pose",
         )
-
-    def close(self) -> None:
-        """Drop the dream."""
-        self.engine.close()
-        if self._referee is not None:
-            self._referee.close()
 
 
 class DreamEnv(WorldEnv):
@@ -169,17 +162,19 @@ class DreamEnv(WorldEnv):
     depth and pose as well. `info` has the same entries; its `pose` is the dreamed one.
 
     ## Rewards
-    As in `worldsim/Blocks-v0`, from the dreamed pose and the beacon of the true world: 0.1 for
-    every metre of progress over the ground, and 10 for coming within 2 metres. In the other tasks
-    the dreamed player is followed through the blocks of the true world, by whose rules gems are
-    taken, planks are put and places are reached.
+    As in `worldsim/Blocks-v0`. With `judge="seen"` (default) the model's event head tells that a
+    gem was taken or the beacon reached. With `judge="pose"`, or a checkpoint whose event head was
+    never trained, of which a warning tells, the dreamed pose does: whether it is in a gem's true
+    place, or within 2 metres of the beacon's. Everything else is judged by the pose in any case:
+    the dreamed player is followed through the blocks of the true world, by whose rules planks are
+    put and places are reached.
 
     ## Starting State
     As in `worldsim/Blocks-v0`: equal seeds start at the same place of the same world. The options
     are the same: `scene` and `state`.
 
     ## Episode End
-    As in `worldsim/Blocks-v0`, by the dreamed pose. Truncated after as many steps, by the
+    As in `worldsim/Blocks-v0`, by the same judge. Truncated after as many steps, by the
     `TimeLimit` wrapper that `gymnasium.make` adds.
 
     ## Arguments
@@ -193,6 +188,7 @@ class DreamEnv(WorldEnv):
     - `steps`: denoising steps of every frame; `None` for the number that the model was made for.
     - `memory`: `"full"`, `"recent"`, `"random"` or `"off"`.
     - `task`: `"reach"`, `"gems"`, `"return"`, `"explore"`, `"build"` or `"maze"`.
+    - `judge`: `"seen"` or `"pose"`.
     - `observation`: `"rgb"` or `"dict"`.
 
     `get_state()` and `set_state(bytes)` save and restore everything, random numbers included; call
@@ -214,13 +210,24 @@ class DreamEnv(WorldEnv):
         steps: int | None = None,
         memory: str = "full",
         task: str = "reach",
+        judge: str = "seen",
         observation: str = "rgb",
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:
         """See the class; `world_factory` puts another world in."""
         require_task(task)
+        _require_judge(judge)
         super().__init__(
-            world_factory or partial(_dream_world, checkpoint, device, steps, memory, task),
+            world_factory
+            or partial(
+                _dream_world,
+                checkpoint=checkpoint,
+                device=device,
+                steps=steps,
+                memory=memory,
+                task=task,
+                judge=judge,
+            ),
             render_mode=render_mode,
             action_view_name=action_view,
             observation=observation,
@@ -230,29 +237,33 @@ class DreamEnv(WorldEnv):
 
 
 def _dream_world(
-    checkpoint: str, device: str, steps: int | None, memory: str, task: str
+    *, checkpoint: str, device: str, steps: int | None, memory: str, task: str, judge: str
 ) -> TaskWorld:
     from worldsim.engine.engine import WorldEngine
     from worldsim.engine.state import EngineState
     from worldsim.envs.blocks.world import BlockWorld
 
     engine = WorldEngine.from_pretrained(checkpoint, device=device, steps=steps, memory=memory)
-    referee = None if task == "reach" else Referee(BlockWorld(engine.intrinsics, task=task))
     return DreamTask(
         engine,
         state_from_bytes=EngineState.from_bytes,
-        find_beacon=_true_beacon,
-        referee=referee,
+        referee=Referee(BlockWorld(engine.intrinsics, task=task)),
+        judge=judge,
     )
 
 
-def _true_beacon(seed: int, scene: str | None) -> Sequence[float]:  # [3] metres
-    from worldsim.envs.blocks.world import BlockWorld
-
-    world = BlockWorld()
-    world.prepare(seed=seed, scene=scene)
-    return world.beacon
+def _require_judge(judge: str) -> str:
+    if judge not in JUDGES:
+        raise ConfigError(f"a judge among {list(JUDGES)}", repr(judge), "Correct its spelling.")
+    return judge
 
 
-def _eye(pose: Pose) -> tuple[float, ...]:  # [3] metres
-    return (pose.x, pose.y, pose.z)
+def _can_see(engine: Engine, judge: str) -> bool:
+    """Whether the engine's eyes are the judge; says so if they are wanted and not to be had."""
+    wanted = _require_judge(judge) == "seen"
+    if wanted and not engine.sees_events:
+        logger.warning(
+            "the checkpoint's event head is untrained: gems and arrivals are judged by the "
+            "dreamed pose"
+        )
+    return wanted and engine.sees_events

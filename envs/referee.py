@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from worldsim.envs.blocks.tasks import Sighting
 from worldsim.types import Action, Clip, Pose
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ class Referee:
 
     The player is put where the dream says that they are; hands and rewards are the true world's.
     So a gem counts when the dreamed player walks through its true place, and a plank where it
-    would have been put. What the dreamed picture shows there is not looked at.
+    would have been put, unless somebody tells what is seen of gems and beacon in the dream.
     """
 
     def __init__(self, world: BlockWorld) -> None:
@@ -34,9 +35,11 @@ class Referee:
         self._world.prepare(seed=seed, scene=scene)
         return clip
 
-    def judge(self, action: Action, pose: Pose) -> tuple[float, bool]:  # reward, terminated
-        """One dreamed tick."""
-        return self._world.follow(action, pose)
+    def judge(
+        self, action: Action, pose: Pose, seen: Sighting | None
+    ) -> tuple[float, bool]:  # reward, terminated
+        """One dreamed tick; `seen` is what was seen of gems and beacon, if anybody looked."""
+        return self._world.follow(action, pose, seen)
 
     def get_state(self) -> bytes:
         return self._world.get_state()

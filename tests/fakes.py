@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices, unproject
+from worldsim.engine.events import Chances
+from worldsim.envs.blocks.tasks import Deeds, Goals, Progress, Sighting, score
 from worldsim.errors import ConfigError
-from worldsim.model.world_model import WorldModel
+from worldsim.model.trunk import Context
+from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.play.window import Event, Quit, View
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld
@@ -71,19 +74,18 @@ class FakeTaskWorld:
 
 
 class FakeDreamer:
-    """An engine for DreamTask: a FakeTaskWorld whose own reward is nonsense."""
+    """An engine for DreamTask: a FakeTaskWorld whose reward and end are what a test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sees_events: bool = True) -> None:
         self.world = FakeTaskWorld()
+        self.sees_events = sees_events
+        self.reward, self.terminated = 0.0, False
 
-    def reset(
-        self, *, seed: int | None = None, scene: str | None = None, clip: Clip | None = None
-    ) -> Observation:
-        self.clip = clip
-        return self.world.reset(seed=seed, scene=scene)
+    def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation:
+        return self.world.reset(seed=seed)
 
     def step(self, action: Action) -> StepResult:
-        return StepResult(self.world.step(action).observation, reward=-99.0, terminated=True)
+        return StepResult(self.world.step(action).observation, self.reward, self.terminated)
 
     def fork(self) -> FakeDreamer:
         twin = FakeDreamer()
@@ -101,6 +103,63 @@ class FakeDreamer:
 
     def close(self) -> None:
         self.world.close()
+
+
+class FakeReferee:
+    """Judges by the true rules, with a beacon at (0, 0, -2.15) and nothing else to be found."""
+
+    def __init__(self, task: str = "reach") -> None:
+        self.task = task
+        self.goals = Goals(0, (0.0, 0.0, 0.0), (0.0, 0.0, -2.15))
+        self.eye = (0.0, 1.6, 0.0)
+        self.closed = 0
+
+    @property
+    def beacon(self) -> tuple[float, float, float]:
+        return self.goals.beacon
+
+    def begin(self, seed: int, scene: str | None) -> None:
+        self.eye = (0.0, 1.6, 0.0)
+
+    def judge(self, action: Action, pose: Pose, seen: Sighting | None) -> tuple[float, bool]:
+        before, self.eye = self.eye, (pose.x, pose.y, pose.z)
+        gems, at_beacon = (0, None) if seen is None else (int(seen.gem), seen.beacon)
+        deeds = Deeds(before, self.eye, gems=gems, at_beacon=at_beacon)
+        outcome = score(self.task, Progress(), deeds, self.goals)
+        return outcome.reward, outcome.terminated
+
+    def get_state(self) -> bytes:
+        return json.dumps(self.eye).encode()
+
+    def set_state(self, state: bytes) -> None:
+        self.eye = tuple(json.loads(state))
+
+    def sibling(self) -> FakeReferee:
+        return FakeReferee(self.task)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeJudge:
+    """An engine for `event_scores`: nothing is dreamed, its chances are a list."""
+
+    def __init__(self, told: Sequence[Chances]) -> None:
+        self._told = list(told)
+        self.resets: list[tuple[int | None, Clip | None]] = []
+        self.poses: list[Pose | None] = []
+        self.chances = Chances(0.5, 0.5)
+
+    def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation:
+        assert clip is not None
+        self.resets.append((seed, clip))
+        return clip.observations[-1]
+
+    def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
+        self.poses.append(pose)
+        self.chances = self._told.pop(0)
+        assert self.resets[-1][1] is not None
+        return StepResult(self.resets[-1][1].observations[-1])
 
 
 class FakeSaved:
@@ -187,17 +246,63 @@ class PlaneWorld:
         self.pose = Pose(*json.loads(state))
 
 
+class EditableWorld(PlaneWorld):
+    """A PlaneWorld with hands: where the player looks, `use` paints the ground white and `attack`
+    black, a square metre of it.
+    """
+
+    def __init__(self, intrinsics: Intrinsics | None = None) -> None:
+        super().__init__(intrinsics)
+        self.painted: list[tuple[float, float, int]] = []  # x, z, grey level
+
+    def reset(self, *, seed: int | None = None) -> Observation:
+        self.painted = []
+        return super().reset(seed=seed)
+
+    def advance(self, action: Action) -> tuple[float, bool]:
+        outcome = super().advance(action)
+        if action.attack or action.use:
+            self.paint(self.pose, 255 * action.use)
+        return outcome
+
+    def paint(self, eye: Pose, level: int) -> None:
+        ahead_m = eye.y / math.tan(math.radians(eye.pitch_deg))
+        spot = eye.moved_along(0.0, 0.0, ahead_m)
+        self.painted.append((spot.x, spot.z, level))
+
+    def render(self, poses: Sequence[Pose]) -> PlanePictures:
+        pictures = super().render(poses)
+        matrices = torch.from_numpy(pose_matrices(list(poses)))
+        points = unproject(torch.from_numpy(pictures.depth), matrices, self.intrinsics).numpy()
+        for x, z, level in self.painted:
+            near = (abs(points[..., 0] - x) < 0.5) & (abs(points[..., 2] - z) < 0.5)
+            pictures.rgb[near] = level
+        return pictures
+
+    def get_state(self) -> bytes:
+        return json.dumps([astuple(self.pose), self.painted]).encode()
+
+    def set_state(self, state: bytes) -> None:
+        pose, self.painted = json.loads(state)
+        self.pose = Pose(*pose)
+
+
 class PlaneDream:
-    """An engine that dreams a PlaneWorld rightly, but for noise that a good memory lessens.
+    """An engine that dreams an EditableWorld rightly, but for noise that a good memory lessens.
+
+    What it was shown being painted it keeps only with its whole memory.
 
     Args:
         obedient: whether the dream does what it is told; if not, it always walks forward.
     """
 
+    sees_events = False
+    chances = Chances(0.0, 0.0)
+
     noise_levels = MappingProxyType({"full": 2.0, "recent": 12.0, "random": 18.0, "off": 30.0})
 
     def __init__(self, *, obedient: bool = True) -> None:
-        self.world = PlaneWorld()
+        self.world = EditableWorld()
         self.obedient = obedient
         self.memory_mode = "full"
         self.metrics = self
@@ -211,6 +316,7 @@ class PlaneDream:
     def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation:
         assert clip is not None
         self.frames = 0
+        self.world.painted = []
         self.world.pose = clip.observations[-1].pose
         return clip.observations[-1]
 
@@ -228,6 +334,8 @@ class PlaneDream:
     def observe(self, action: Action, observation: Observation) -> None:
         self.fed += 1
         self.world.pose = observation.pose
+        if self.memory_mode == "full" and (action.attack or action.use):
+            self.world.paint(observation.pose, 255 * action.use)
 
     def snapshot(self) -> tuple[int, Pose]:
         return self.frames, self.world.pose
@@ -368,6 +476,21 @@ class FakeWindow:
         self.closed += 1
 
 
+class FakeDenoiser:
+    """A backend of its own name that lets a model work, and counts its passes."""
+
+    name = "fake"
+
+    def __init__(self, model: WorldModel) -> None:
+        self.passes = 0
+        self._model = model
+
+    def __call__(self, frames: FrameInputs, context: Context | None, /) -> Prediction:
+        self.passes += 1
+        prediction: Prediction = self._model(frames, context)
+        return prediction
+
+
 class FakePool:
     """One episode again and again, in place of those that worker processes render."""
 
@@ -395,6 +518,7 @@ class FakeStage:
         self.model = model
         self.clock = clock
         self.stops_at: int | None = None
+        self.drawn: list[Episode] = []
         self.steps: list[int] = []
         self.evaluated: list[int] = []
 
@@ -403,6 +527,7 @@ class FakeStage:
     ) -> dict[str, Tensor]:
         if step == self.stops_at:
             raise KeyboardInterrupt
+        self.drawn = episodes[:2]
         self.steps.append(step)
         self.clock.spend(1.0)
         total = torch.stack([(p - 0.5).square().mean() for p in self.model.parameters()]).sum()

@@ -14,6 +14,7 @@ import pytest
 
 from worldsim.camera import Intrinsics
 from worldsim.envs.blocks.blocks import Block
+from worldsim.envs.blocks.looks import CRYSTAL, NATURAL
 from worldsim.envs.blocks.physics import Body
 from worldsim.envs.blocks.start import start_clip
 from worldsim.envs.blocks.tasks import Deeds, Goals, Progress, reach_reward, score
@@ -92,6 +93,7 @@ def test_a_state_with_a_strange_task_or_block_is_refused(world: BlockWorld) -> N
         {"seed": -4},
         {"body": {}},
         {"scene": "moon"},
+        {"look": "noir"},
     ):
         with pytest.raises(StateError):
             world.set_state(json.dumps({**json.loads(before), **change}).encode())
@@ -119,6 +121,32 @@ def test_an_unknown_scene_names_the_known_ones(world: BlockWorld) -> None:
 def test_a_scene_is_the_biome_the_player_starts_in(world: BlockWorld, scene: str) -> None:
     world.prepare(seed=8, scene=scene)
     assert SCENES[world.voxels.biome] == scene
+
+
+def test_crystal_is_the_land_of_the_seed_in_another_look(world: BlockWorld) -> None:
+    world.prepare(seed=8)
+    pose, blocks = world.pose, world.sight(world.pose).window.blocks
+    world.prepare(seed=8, scene="crystal")
+    sight = world.sight(world.pose)
+    assert (world.pose, sight.window.look) == (pose, CRYSTAL)
+    assert np.array_equal(sight.window.blocks, blocks)
+    world.prepare(seed=8)
+    assert world.sight(world.pose).window.look is NATURAL
+
+
+def test_a_look_is_part_of_the_state_and_older_states_have_the_natural_one(
+    world: BlockWorld,
+) -> None:
+    world.prepare(seed=8, scene="crystal")
+    state = world.get_state()
+    other = BlockWorld()
+    other.set_state(state)
+    assert other.voxels.look is CRYSTAL
+    assert other.get_state() == state
+    older = json.loads(state)
+    del older["look"]
+    other.set_state(json.dumps(older).encode())
+    assert other.voxels.look is NATURAL
 
 
 def test_resets_without_a_seed_differ_but_follow_the_last_seed(world: BlockWorld) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,18 @@ def drop_tensor(folder: Path) -> None:
     save_file(tensors, folder / WEIGHTS_NAME)
 
 
+def drop_part_of_the_event_head(folder: Path) -> None:
+    tensors = load_file(folder / WEIGHTS_NAME)
+    del tensors["event_head.out.bias"]
+    save_file(tensors, folder / WEIGHTS_NAME)
+
+
+def drop_event_head(folder: Path, *, and_also: str = "") -> None:
+    kept = load_file(folder / WEIGHTS_NAME)
+    kept = {k: t for k, t in kept.items() if not k.startswith("event_head.") and k != and_also}
+    save_file(kept, folder / WEIGHTS_NAME)
+
+
 def add_tensor(folder: Path) -> None:
     save_file(
         {**load_file(folder / WEIGHTS_NAME), "stem.more": torch.ones(1)}, folder / WEIGHTS_NAME
@@ -102,6 +115,11 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "weights truncated": (truncate_weights, "truncated or foreign"),
     "weights empty": (empty_weights, "truncated or foreign"),
     "tensor missing": (drop_tensor, "stem.bias"),
+    "event head in part": (drop_part_of_the_event_head, "event_head.out.bias"),
+    "tensor missing beside the event head": (
+        partial(drop_event_head, and_also="stem.bias"),
+        "1 missing.*stem.bias",
+    ),
     "tensor unknown": (add_tensor, "stem.more"),
     "tensor of another shape": (reshape_tensor, "stem.bias"),
     "broken JSON": (break_json, "JSON"),
@@ -150,6 +168,22 @@ def test_a_loaded_model_equals_the_saved_one_to_16_bits(saved: Path) -> None:
     for name, tensor in loaded.model.state_dict().items():
         assert tensor.dtype == torch.float32
         assert torch.equal(tensor, weights[name].bfloat16().float()), name
+
+
+def test_a_checkpoint_from_before_the_event_head_gets_an_untrained_one(
+    saved: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = load_checkpoint(saved).model.state_dict()
+    drop_event_head(saved)
+    random_state = torch.get_rng_state()
+    with caplog.at_level("INFO"):
+        model, again = load_checkpoint(saved).model, load_checkpoint(saved).model
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert not model.event_head.is_trained
+    assert "no event head" in caplog.text
+    for name, tensor in model.state_dict().items():
+        known = again.state_dict() if name.startswith("event_head.") else whole
+        assert torch.equal(tensor, known[name]), name
 
 
 def test_a_checkpoint_can_be_named_by_either_of_its_files(saved: Path) -> None:

@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 
 from worldsim.errors import ActionError
 from worldsim.play.controls import Controls, Wish
-from worldsim.play.keymap import TARGETS, Command, default_keymap, load_keymap
+from worldsim.play.keymap import default_keymap
+from worldsim.play.keymap_file import load_keymap
+from worldsim.play.loop import Start
 from worldsim.play.mailbox import Mailbox, Motion, ScriptedInput
-from worldsim.play.window import FocusLost, Key, MouseMoved, Quit
-from worldsim.types import BUTTONS, MAX_TURN_DEG, Action
+from worldsim.play.menu import Menu
+from worldsim.play.menu_pages import Choices
+from worldsim.play.sticks import Deflection, shaped, walked
+from worldsim.play.window import FileDropped, FocusLost, Key, MouseMoved, Quit, StickMoved
+from worldsim.types import MAX_TURN_DEG, Action
 
 KEYMAP = default_keymap()
 DEG_PER_PX = KEYMAP.look.mouse_deg_per_px
@@ -153,11 +158,119 @@ def test_a_stall_does_not_turn_a_held_arrow_key_far() -> None:
     assert mailbox.take().action.yaw_deg <= 0.1 * KEYMAP.look.keys_deg_per_s
 
 
-def test_escape_pauses_and_frees_the_mouse_and_then_quits() -> None:
+def test_escape_frees_the_mouse_and_opens_the_menu_and_again_goes_on() -> None:
     controls, _ = grabbed_controls()
     assert controls.handle([down("escape"), up("escape")], 0.0) == [Wish.pause]
-    assert (controls.paused, controls.grabbed) == (True, False)
-    assert controls.handle([down("escape")], 0.0) == [Wish.quit]
+    assert (controls.menu.is_open, controls.paused, controls.grabbed) == (True, True, False)
+    assert controls.handle([down("escape"), up("escape")], 0.0) == [Wish.resume]
+    assert (controls.menu.is_open, controls.paused, controls.grabbed) == (False, False, True)
+
+
+def test_in_the_menu_no_input_reaches_the_world() -> None:
+    controls, mailbox = grabbed_controls()
+    controls.handle([down("w"), down("escape"), up("escape")], 0.0)
+    controls.handle([down("a"), MouseMoved(9, 9), StickMoved("right", 1, 0)], 0.1)
+    assert mailbox.take().action == Action()
+
+
+def test_choosing_a_world_in_the_menu_starts_it_and_goes_on() -> None:
+    controls = Controls(KEYMAP, Mailbox(), Menu(Choices(seed=5, scenes=("snow",))))
+    taps = [down(key) for key in ("escape", "down", "return", "down", "down", "right", "return")]
+    assert controls.handle(taps, 0.0) == [Wish.pause, Start(seed=5, scene="snow"), Wish.resume]
+    assert not controls.menu.is_open
+
+
+def test_a_setting_changed_in_the_menu_holds_at_once_and_is_saved() -> None:
+    controls, _ = grabbed_controls()
+    taps = [down(key) for key in ("escape", "down", "down", "return", "right")]
+    assert controls.handle(taps, 0.0) == [Wish.pause, Wish.save_keymap]
+    assert controls.keymap.look.mouse_deg_per_px == pytest.approx(DEG_PER_PX + 0.01)
+
+
+def test_quitting_from_the_menu() -> None:
+    controls, _ = grabbed_controls()
+    assert controls.handle([down(k) for k in ("escape", "up", "return")], 0.0)[-1] is Wish.quit
+
+
+def test_a_picture_of_the_menu_can_be_taken() -> None:
+    controls, _ = grabbed_controls()
+    assert controls.handle([down("escape"), down("f2")], 0.0)[-1] is Wish.take_screenshot
+
+
+def test_a_picture_dropped_onto_the_window_is_a_world_to_begin_in() -> None:
+    controls, _ = grabbed_controls()
+    (start,) = controls.handle([FileDropped(Path("photo.jpg"))], 0.0)
+    assert start == Start(seed=0, image=Path("photo.jpg"))
+    assert controls.grabbed
+
+
+def test_the_left_stick_walks_in_eight_directions_and_stops() -> None:
+    controls, mailbox = grabbed_controls()
+    controls.handle([StickMoved("left", 0.0, -1.0)], 0.0)
+    assert mailbox.take().action == Action(forward=True)
+    controls.handle([StickMoved("left", 0.7, -0.7)], 0.0)
+    mailbox.take()
+    assert mailbox.take().action == Action(forward=True, right=True)
+    controls.handle([StickMoved("left", 0.0, 0.0)], 0.0)
+    mailbox.take()
+    assert mailbox.take().action == Action()
+
+
+def test_a_key_held_beside_the_stick_keeps_its_button_down() -> None:
+    controls, mailbox = grabbed_controls()
+    controls.handle([down("w"), StickMoved("left", 0.0, -1.0)], 0.0)
+    for release in (StickMoved("left", 0.0, 0.0), StickMoved("left", 0.0, -1.0), up("w")):
+        controls.handle([release], 0.0)
+        mailbox.take()
+        assert mailbox.take().action.forward
+
+
+def test_the_right_stick_turns_by_time_and_sums_like_the_mouse() -> None:
+    controls, mailbox = grabbed_controls()
+    controls.handle([StickMoved("right", 1.0, 0.0)], 0.05)
+    controls.handle([MouseMoved(10, 0)], 0.05)
+    controls.handle([StickMoved("right", 0.0, 0.0)], 0.05)
+    turned = mailbox.take().action
+    assert turned.yaw_deg == pytest.approx(0.1 * KEYMAP.pad.deg_per_s + 10 * DEG_PER_PX)
+
+
+def test_axes_of_mouse_and_pad_can_be_swapped_apart() -> None:
+    keymap = KEYMAP.with_setting("look", "invert_x", True).with_setting("pad", "invert_y", True)
+    mailbox = Mailbox()
+    controls = Controls(keymap, mailbox)
+    controls.handle([down("mouse left"), MouseMoved(10, 10)], 0.0)
+    assert mailbox.take().action == Action(yaw_deg=-10 * DEG_PER_PX, pitch_deg=10 * DEG_PER_PX)
+    controls.handle([StickMoved("right", 0.0, 1.0)], 0.05)
+    assert mailbox.take().action.pitch_deg == pytest.approx(-0.05 * KEYMAP.pad.deg_per_s)
+
+
+def test_losing_the_keyboard_centres_the_sticks() -> None:
+    controls, mailbox = grabbed_controls()
+    controls.handle([StickMoved("left", 0, -1), StickMoved("right", 1, 0), FocusLost()], 0.1)
+    controls.handle([], 0.1)
+    assert mailbox.take().action == Action()
+
+
+def test_a_stick_in_its_dead_zone_neither_turns_nor_walks() -> None:
+    assert shaped(Deflection(0.1, 0.1), dead_zone=0.15, curve=1.8) == Deflection()
+    assert walked(Deflection(0.2, 0.2), frozenset(), dead_zone=0.15) == frozenset()
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0, 0.6), st.floats(1, 4))
+def test_shaping_keeps_the_direction_and_ends_at_one(
+    x: float, y: float, dead_zone: float, curve: float
+) -> None:
+    raw = Deflection(x, y)
+    out = shaped(raw, dead_zone=dead_zone, curve=curve)
+    assert out.length <= 1 + 1e-9
+    assert out.x * raw.y == pytest.approx(out.y * raw.x, abs=1e-9)
+    assert shaped(Deflection(1.0, 0.0), dead_zone=dead_zone, curve=curve).x == pytest.approx(1)
+
+
+def test_a_walking_stick_does_not_stutter_at_its_threshold() -> None:
+    walking = walked(Deflection(0.0, -0.4), frozenset(), dead_zone=0.15)
+    assert walked(Deflection(0.0, -0.3), walking, dead_zone=0.15) == walking
+    assert walked(Deflection(0.0, -0.3), frozenset(), dead_zone=0.15) == frozenset()
 
 
 def test_pausing_lets_go_of_held_keys_and_takes_no_input() -> None:
@@ -176,7 +289,7 @@ def test_resuming_with_the_pause_key_takes_the_mouse_again() -> None:
 
 def test_a_click_resumes_and_takes_the_mouse() -> None:
     controls, _ = grabbed_controls()
-    controls.handle([down("escape")], 0.0)
+    controls.handle([down("p")], 0.0)
     assert controls.handle([down("mouse left")], 0.0) == [Wish.resume]
     assert controls.grabbed
 
@@ -213,71 +326,9 @@ def test_two_keys_of_one_button_release_it_with_the_last(tmp_path: Path) -> None
     path = tmp_path / "keymap.toml"
     path.write_text('[buttons]\nforward = ["w", "i"]\n')
     mailbox = Mailbox()
-    controls = Controls(load_keymap(path), mailbox)
+    controls = Controls(load_keymap(path).keymap, mailbox)
     controls.handle([down("w"), down("i"), up("w")], 0.0)
     mailbox.take()
     assert mailbox.take().action.forward
     controls.handle([up("i")], 0.0)
     assert not mailbox.take().action.forward
-
-
-def test_the_bundled_keymap_has_a_key_for_everything() -> None:
-    for target in (*BUTTONS, *TARGETS["turns"], *(command.name for command in Command)):
-        assert KEYMAP.keys_of(target), target
-
-
-def test_a_missing_user_keymap_means_the_default_one(tmp_path: Path) -> None:
-    assert load_keymap(tmp_path / "none.toml") == KEYMAP
-
-
-def test_a_rebound_target_leaves_its_old_key_and_takes_a_used_one(tmp_path: Path) -> None:
-    path = tmp_path / "keymap.toml"
-    path.write_text('[buttons]\njump = ["R"]\n[look]\nmouse_deg_per_px = 1\ninvert_y = true\n')
-    keymap = load_keymap(path)
-    assert keymap.keys_of("jump") == ("r",)
-    assert keymap.keys_of("reset") == ()
-    assert (keymap.look.mouse_deg_per_px, keymap.look.invert_y) == (1.0, True)
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("[buttons\n", "cannot be read"),
-        ('[buttons]\nfly = ["f"]\n', "buttons.fly"),
-        ("[buttons]\nforward = 3\n", "buttons.forward"),
-        ("[buttons]\nforward = [3]\n", "buttons.forward"),
-        ('buttons = "w"\n', "buttons"),
-        ("look = 1\n", "look"),
-        ("[look]\nmouse_deg_per_px = -1.0\n", "look.mouse_deg_per_px"),
-        ('[look]\ninvert_y = "yes"\n', "look.invert_y"),
-        ("[look]\nspeed = 1.0\n", "look.speed"),
-        ("[keys]\n", "keys"),
-    ],
-)
-def test_a_line_that_makes_no_sense_is_logged_and_the_default_stays(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, named: str
-) -> None:
-    path = tmp_path / "keymap.toml"
-    path.write_text(text)
-    assert load_keymap(path) == KEYMAP
-    assert named in caplog.text
-
-
-def test_a_key_that_no_keyboard_has_leaves_the_default(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "keymap.toml"
-    path.write_text('[buttons]\njump = ["spcae"]\n')
-    keymap = load_keymap(path, knows_key=lambda name: name != "spcae")
-    assert keymap == KEYMAP
-    assert "spcae" in caplog.text
-
-
-def test_a_key_bound_twice_keeps_its_first_meaning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "keymap.toml"
-    path.write_text('[buttons]\njump = ["x"]\nuse = ["x", "v"]\n')
-    keymap = load_keymap(path)
-    assert (keymap.target_of["x"], keymap.target_of["v"]) == ("jump", "use")
-    assert "already" in caplog.text

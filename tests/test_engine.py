@@ -23,6 +23,7 @@ from dreams import (
     walk,
 )
 
+from worldsim.backends.denoiser import TorchDenoiser
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream import advance, new_world
 from worldsim.engine.dream_world import STILL, DreamWorld, prepare_move
@@ -253,7 +254,9 @@ def test_the_stages_of_a_step_are_timed() -> None:
 @pytest.fixture(scope="module")
 def dreamer() -> Dreamer:
     model = random_model()
-    return Dreamer(model, LEVELS, MemoryMode.FULL, Metrics(), Preparations(model))
+    return Dreamer(
+        model, TorchDenoiser(model), LEVELS, MemoryMode.FULL, Metrics(), Preparations(model)
+    )
 
 
 def world_after(dreamer: Dreamer, steps: int, seed: int) -> DreamWorld:

@@ -10,18 +10,20 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
-from fakes import FakeDreamer, FakeSaved, FakeTaskWorld
+from dreams import random_model
+from fakes import FakeDreamer, FakeReferee, FakeSaved, FakeTaskWorld
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector.utils import batch_space, create_empty_array, iterate
 
 import worldsim  # noqa: F401  # registers the ids
 from worldsim import actions
-from worldsim.envs.blocks.tasks import ARRIVAL_REWARD, PROGRESS_REWARD
+from worldsim.envs.blocks.tasks import ARRIVAL_REWARD, GEM_REWARD, PROGRESS_REWARD
 from worldsim.envs.blocks_env import BlocksEnv
 from worldsim.envs.dream_env import DreamEnv, DreamTask
 from worldsim.envs.views import VIEW_NAMES, action_view
 from worldsim.errors import ActionError, ConfigError, StateError
+from worldsim.model.checkpoint import save_checkpoint
 from worldsim.types import Action, Pose
 
 IDS = ("worldsim/Blocks-v0", "worldsim/Dream-v0")
@@ -284,11 +286,38 @@ def test_the_docstring_tells_the_discrete_actions_in_order():
         assert all(word in row for word in words)
 
 
-def test_the_dream_is_rewarded_for_its_pose_and_not_by_the_model():
-    world = DreamTask(
-        FakeDreamer(), state_from_bytes=FakeSaved, find_beacon=lambda seed, scene: (0, 0, -2.15)
+def fake_dream(dreamer=None, *, task="reach", **options):
+    return DreamTask(
+        dreamer or FakeDreamer(),
+        state_from_bytes=FakeSaved,
+        referee=FakeReferee(task),
+        **options,
     )
+
+
+def begun_task(dreamer, **options):
+    world = fake_dream(dreamer, **options)
     world.reset(seed=0)
+    return world
+
+
+def test_a_dream_ends_when_its_beacon_is_seen_within_reach():
+    dreamer = FakeDreamer()
+    world = begun_task(dreamer)
+    walked = [world.step(Action(forward=True)) for _ in range(3)]  # past the beacon's true radius
+    dreamer.terminated = True
+    arrived = world.step(Action(forward=True))
+    assert [step.reward for step in walked] == pytest.approx([0.1 * PROGRESS_REWARD] * 3)
+    assert not any(step.terminated for step in walked)
+    assert arrived.reward == pytest.approx(0.1 * PROGRESS_REWARD + ARRIVAL_REWARD)
+    assert arrived.terminated
+
+
+@pytest.mark.parametrize("options", [{"judge": "pose"}, {}], ids=["asked for", "head untrained"])
+def test_a_dream_judged_by_its_pose_is_rewarded_as_the_true_world_would(options):
+    dreamer = FakeDreamer(sees_events=bool(options))
+    dreamer.reward, dreamer.terminated = -99.0, True
+    world = begun_task(dreamer, **options)
     first = world.step(Action(forward=True))
     second = world.step(Action(forward=True))
     assert first.reward == pytest.approx(0.1 * PROGRESS_REWARD)
@@ -297,26 +326,59 @@ def test_the_dream_is_rewarded_for_its_pose_and_not_by_the_model():
     assert second.terminated
 
 
-def test_a_restored_dream_keeps_its_beacon_and_its_last_pose():
-    def dream():
-        return DreamTask(
-            FakeDreamer(), state_from_bytes=FakeSaved, find_beacon=lambda seed, scene: (9, 0, seed)
-        )
+def test_an_untrained_event_head_is_warned_of_once(caplog):
+    world = begun_task(FakeDreamer(sees_events=False))
+    world.reset(seed=1)
+    world.step(Action())
+    assert [record.message for record in caplog.records if "untrained" in record.message] == [
+        "the checkpoint's event head is untrained: gems and arrivals are judged by the dreamed pose"
+    ]
 
-    world, again = dream(), dream()
+
+def test_a_dream_pays_for_gems_that_are_seen_to_be_taken():
+    dreamer = FakeDreamer()
+    world = begun_task(dreamer, task="gems")
+    dreamer.terminated = True
+    nothing = world.step(Action(forward=True))
+    dreamer.reward = 1.0
+    taken = world.step(Action(forward=True))
+    assert (nothing.reward, taken.reward) == (0.0, GEM_REWARD)
+    assert not nothing.terminated and not taken.terminated
+
+
+def test_a_checkpoint_with_an_event_head_pays_for_gems(tmp_path):
+    save_checkpoint(random_model(), tmp_path, training={})
+    env = gymnasium.make("worldsim/Dream-v0", checkpoint=str(tmp_path), task="gems")
+    env.reset(seed=0)
+    steps = [env.step(FORWARD) for _ in range(3)]
+    assert all(reward in (0.0, GEM_REWARD) for _, reward, *_ in steps)
+    assert not any(terminated for _, _, terminated, *_ in steps)
+    env.close()
+
+
+def test_an_unknown_judge_is_refused_by_name():
+    with pytest.raises(ConfigError, match="judge"):
+        DreamEnv(world_factory=FakeTaskWorld, judge="jury")
+
+
+def test_the_true_world_pays_for_gems_if_that_is_the_task():
+    env = BlocksEnv(task="gems")
+    env.reset(seed=0)
+    assert env.world.task == "gems"
+    env.close()
+
+
+def test_a_restored_dream_keeps_its_last_pose():
+    world, again = (fake_dream(judge="pose") for _ in range(2))
     world.reset(seed=7)
     world.step(Action(forward=True))
     again.set_state(world.get_state())
-    assert again.beacon == (9.0, 0.0, 7.0)
     assert again.step(Action(forward=True)).reward == world.step(Action(forward=True)).reward
 
 
 def test_a_truncated_dream_state_is_a_state_error():
-    world = DreamTask(
-        FakeDreamer(), state_from_bytes=FakeSaved, find_beacon=lambda seed, scene: (0, 0, 0)
-    )
     with pytest.raises(StateError):
-        world.set_state(b"short")
+        fake_dream().set_state(b"short")
 
 
 def test_info_tells_the_pose_and_the_distance_over_the_ground():

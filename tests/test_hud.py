@@ -73,7 +73,7 @@ def test_loading_and_pausing_are_told_in_the_middle() -> None:
     assert "real" in compose_hud(loading, HudMode(), KEYMAP).title
     paused = compose_hud(replace(TICK, phase=Phase.paused), HudMode(), KEYMAP)
     assert paused.title == "Paused"
-    assert "Esc to quit" in paused.subtitle
+    assert "Esc for the menu" in paused.subtitle
     assert compose_hud(None, HudMode(), KEYMAP).title
 
 

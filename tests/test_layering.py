@@ -27,8 +27,11 @@ HOMES = {
     "pygame": ("worldsim.play", "worldsim.envs.viewer"),
     "moderngl": ("worldsim.envs.blocks.renderers", "worldsim.play"),
     "gymnasium": ("worldsim.envs", "worldsim.tools"),
+    "onnx": ("worldsim.backends", "worldsim.tools"),
+    "onnxruntime": ("worldsim.backends", "worldsim.tools"),
     "triton": ("worldsim.kernels",),
     "av": ("worldsim.record", "worldsim.train", "worldsim.evaluate", "worldsim.tools"),
+    "matplotlib": ("worldsim.evaluate.plots",),
     "tyro": ("worldsim.cli", "worldsim.tools", "worldsim.record", "worldsim.play"),
 }
 

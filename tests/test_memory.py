@@ -67,6 +67,26 @@ def test_a_frame_that_looks_through_a_known_surface_is_admitted():
     assert bank.insert(BLACK, wall(SKY_DEPTH_M), TURN[0], 50)
 
 
+def test_a_frame_that_a_hand_has_changed_is_admitted_however_small_the_change():
+    bank = bank_of(TURN[:1])
+    assert bank.insert(BLACK, wall(), TURN[0], 50, touched=True)
+    assert len(bank) == 2
+
+
+def test_a_button_held_down_does_not_fill_the_bank():
+    bank = bank_of(TURN[:1])
+    for frame in range(50, 90):
+        assert bank.insert(BLACK, wall(), TURN[0], frame, touched=True)
+    assert frames(bank.keyframes) == [0, 89]
+
+
+def test_what_is_within_reach_is_recalled_from_the_frame_that_a_hand_has_changed():
+    bank = MemoryBank(INTRINSICS)
+    for frame in (0, 10, 20):
+        bank.insert(BLACK, wall(4.0), TURN[0], frame, touched=frame == 10)
+    assert frames(bank.retrieve(TURN[0], count=4)) == [10, 0]
+
+
 def test_a_real_frame_is_kept_beside_a_dreamed_one():
     bank = MemoryBank(INTRINSICS)
     assert bank.insert(BLACK, wall(), TURN[0], 0, 0.5)

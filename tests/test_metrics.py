@@ -64,6 +64,14 @@ def test_sharpness_is_the_slope_of_a_ramp():
     assert sharpness(GREY) == 0.0
 
 
+def test_sharpness_looks_only_at_the_mask_and_not_across_its_border():
+    edge, left = GREY.copy(), np.zeros(GREY.shape[:2], dtype=bool)
+    edge[:, 20:] = 200
+    left[:, :20] = True
+    assert sharpness(edge, left) == 0.0 < sharpness(edge)
+    assert math.isnan(sharpness(edge, np.zeros_like(left)))
+
+
 def test_a_lone_pixel_flies_and_a_pair_or_an_edge_does_not():
     lone, pair, edge = GREY.copy(), GREY.copy(), GREY.copy()
     lone[10, 10] = 200

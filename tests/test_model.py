@@ -183,11 +183,51 @@ def test_noise_lies_on_the_straight_path() -> None:
     assert noisy[0, :, 0, 0, 0].tolist() == [0.0, 0.25, 1.0]
 
 
+@pytest.fixture
+def lost(model: WorldModel) -> FrameInputs:
+    """Three frames of noise: nothing, half and all of each is known to memory."""
+    inputs = frame_of(random_inputs(model.config, batch=3), 0)
+    confidence = torch.ones_like(inputs.confidence)
+    confidence[0] = 0.0
+    confidence[1, ..., : model.config.width // 2] = 0.0
+    return replace(inputs, confidence=confidence, sigma=torch.ones_like(inputs.sigma))
+
+
 @torch.no_grad()
-def test_sampling_ends_with_the_prediction_at_the_last_level(model: WorldModel) -> None:
-    inputs = frame_of(random_inputs(model.config), 0)
-    first = model(replace(inputs, sigma=torch.ones_like(inputs.sigma))).clean
-    level = torch.full_like(inputs.sigma, 0.4)
-    second = model(replace(inputs, noisy=add_noise(first, inputs.noisy, level), sigma=level)).clean
-    assert torch.equal(denoise(model, inputs, None, (1.0,)).clean, first)
-    assert torch.equal(denoise(model, inputs, None, (1.0, 0.4)).clean, second)
+def test_one_step_is_the_prediction_from_pure_noise(model: WorldModel, lost: FrameInputs) -> None:
+    assert torch.equal(denoise(model, lost, None, (1.0,)).clean, model(lost).clean)
+
+
+@torch.no_grad()
+def test_further_steps_go_on_from_where_the_first_ended(
+    model: WorldModel, lost: FrameInputs
+) -> None:
+    first = model(lost).clean
+    level = torch.full_like(lost.sigma, 0.4)
+    second = model(replace(lost, noisy=add_noise(first, lost.noisy, level), sigma=level)).clean
+    sampled = denoise(model, lost, None, (1.0, 0.4)).clean
+    assert torch.allclose(sampled[0], second[0], atol=1e-4)
+
+
+@torch.no_grad()
+def test_further_steps_change_only_what_memory_does_not_know(
+    model: WorldModel, lost: FrameInputs
+) -> None:
+    first, sampled = (denoise(model, lost, None, levels) for levels in ((1.0,), (1.0, 0.6, 0.3)))
+    changed = (first.clean != sampled.clean).any(dim=2, keepdim=True)
+    assert changed[0].all()
+    assert torch.equal(changed[1], lost.confidence[1] == 0)
+    assert not changed[2].any()
+    assert torch.equal(first.kv.keys[:, 2], sampled.kv.keys[:, 2])
+
+
+@torch.no_grad()
+def test_a_frame_is_sampled_alike_alone_and_beside_others(
+    model: WorldModel, lost: FrameInputs
+) -> None:
+    together = denoise(model, lost, None, (1.0, 0.6, 0.3))
+    for i in range(3):
+        parts = {n: getattr(lost, n)[i : i + 1] for n in lost.__slots__ if n != "time"}
+        alone = denoise(model, FrameInputs(**parts, time=lost.time), None, (1.0, 0.6, 0.3))
+        assert torch.allclose(together.clean[i], alone.clean[0], atol=1e-5)
+        assert torch.allclose(together.kv.keys[:, i], alone.kv.keys[:, 0], atol=1e-5)

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import av
+import platformdirs
 import pytest
 from fakes import FakeClock, FakePlayWorld, FakeWindow
 from PIL import Image
@@ -76,6 +77,16 @@ def test_quitting_the_window_ends_the_model_thread_and_closes_the_world() -> Non
     session(PlayConfig(world="real"), world).play(FakeWindow([[]] * 3, quits=True), scripted=False)
     assert world.closed == 1
     assert threading.active_count() == before
+
+
+def test_a_damaged_keymap_is_told_in_the_window_and_the_game_plays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platformdirs, "user_config_dir", lambda _: str(tmp_path))
+    (tmp_path / "keymap.toml").write_text("[buttons\n")
+    window = FakeWindow([[]] * 5, quits=True)
+    session(PlayConfig(world="real"), FakePlayWorld()).play(window, scripted=False)
+    assert any("cannot be read" in view.hud.message for view in window.views)
 
 
 def test_an_error_on_the_model_thread_reaches_the_caller() -> None:

@@ -13,15 +13,15 @@ from fakes import FakeClock, FakePlayWorld, FakeWindow
 from PIL import Image
 
 from worldsim.engine.clock import Pacer, Pacing, RealClock, Unpaced
-from worldsim.errors import CheckpointError
+from worldsim.errors import CheckpointError, OutputError, SceneError
 from worldsim.play.controls import Controls
 from worldsim.play.display import Display, pictures_folder
-from worldsim.play.keymap import default_keymap
-from worldsim.play.loop import LoopConfig, ModelLoop, Order
+from worldsim.play.keymap import Keymap, default_keymap
+from worldsim.play.loop import LoopConfig, ModelLoop, Order, Start
 from worldsim.play.mailbox import Mailbox, ScriptedInput
 from worldsim.play.tick import Board, Phase, Tick
 from worldsim.play.watchers import EpisodeWatcher
-from worldsim.play.window import Event, Key, MouseMoved
+from worldsim.play.window import Event, Key, MouseMoved, PadPlugged
 from worldsim.record.episode import Episode
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, WorldKind
@@ -59,13 +59,16 @@ class Game:
         self.display = Display(
             window=self.window,
             controls=Controls(keymap, self.mailbox),
-            keymap=keymap,
+            save_keymap=self._save,
             source=self.mailbox,
             loop=self.loop,
             board=self.board,
             clock=self.clock,
             pacing=Pacer(self.clock, 1 / 60),
         )
+        self.saved: list[Keymap] = []
+        self.kept_as: Path | None = None
+        self.save_error: OutputError | None = None
         self.on_make: Callable[[str], object] = lambda kind: None
         self._after_ticks: list[Callable[[], object]] | None = None
         self.began_in: list[str] = []
@@ -85,6 +88,12 @@ class Game:
         self.on_make(kind)
         self.made.append(kind)
         return self.worlds[kind].made(kind)
+
+    def _save(self, keymap: Keymap) -> Path | None:
+        if self.save_error is not None:
+            raise self.save_error
+        self.saved.append(keymap)
+        return self.kept_as
 
     def began(self, first: Observation, info: WorldInfo, camera: object, /) -> None:
         self.began_in.append(info.kind)
@@ -197,6 +206,35 @@ def test_the_shown_tick_times_are_those_of_the_world_on_the_screen() -> None:
     assert shown == [pytest.approx((40.0,)), (0.0,)]
 
 
+def test_a_start_begins_both_worlds_anew_the_hidden_one_when_it_is_next_shown() -> None:
+    game = Game()
+    switch = partial(game.loop.order, Order.switch_world)
+    start = partial(game.loop.order, Start(seed=9, scene="snow"))
+    game.run(switch, start, nothing, switch, switch, nothing)
+    assert game.made == ["dream", "real"]
+    assert game.worlds["real"].resets == [(7, None), (9, "snow")]
+    assert game.worlds["dream"].resets == [(7, None), (9, "snow")]
+    assert game.newest().seed == 9
+
+
+def test_a_start_that_fails_is_told_and_the_present_world_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    game = Game()
+    world = game.worlds["dream"]
+    reset = world.reset
+
+    def picky(*, seed: int | None = None, scene: str | None = None) -> Observation:
+        if scene == "moon":
+            raise SceneError("a scene", "'moon'", "Correct it.")
+        return reset(seed=seed, scene=scene)
+
+    monkeypatch.setattr(world, "reset", picky)
+    game.run(lambda: game.loop.order(Start(seed=9, scene="moon")), nothing)
+    assert game.board.heard() == ["expected a scene; got 'moon'. Correct it."]
+    assert (game.newest().seed, len(world.actions)) == (7, 2)
+
+
 def test_while_a_world_loads_the_display_can_say_so() -> None:
     game = Game()
     seen: list[tuple[Phase, str]] = []
@@ -253,6 +291,53 @@ def test_keys_of_the_display_change_the_display_only() -> None:
     assert game.window.views[-1].hud.lines == ()
     assert game.window.views[-1].hud.stages
     assert game.window.fullscreens == 1
+
+
+def test_the_menu_is_shown_and_its_choice_reaches_the_world() -> None:
+    taps = ("escape", "down", "return", "right", "return")
+    game = Game([[Key(key, down=True)] for key in taps])
+
+    def play() -> None:
+        for _ in taps:
+            game.display.refresh()
+
+    game.run(play, nothing)
+    titles = [view.hud.menu.title for view in game.window.views if view.hud.menu]
+    assert list(dict.fromkeys(titles)) == ["worldsim", "Worlds"]
+    assert game.worlds["dream"].resets == [(7, None), (1, None)]
+
+
+def test_a_setting_changed_in_the_menu_is_kept_and_a_keymap_of_the_players_own_is_told_of() -> None:
+    game = Game([[Key(key, down=True)] for key in ("escape", "down", "down", "return", "right")])
+    game.kept_as = Path("keymap.toml.bak")
+    for _ in range(5):
+        game.display.refresh()
+    assert [keymap.look.mouse_deg_per_px for keymap in game.saved] == [pytest.approx(0.13)]
+    assert "keymap.toml.bak" in game.window.views[-1].hud.message
+
+
+def test_settings_that_cannot_be_written_hold_and_it_is_told() -> None:
+    game = Game([[Key(key, down=True)] for key in ("escape", "down", "down", "return", "right")])
+    game.save_error = OutputError("to write", "a full disk", "Make room.")
+    for _ in range(5):
+        game.display.refresh()
+    assert "Make room." in game.window.views[-1].hud.message
+
+
+def test_a_narrower_field_of_view_enlarges_the_middle_of_the_frame() -> None:
+    game = Game()
+    game.run(nothing)
+    game.display._controls.keymap = default_keymap().with_setting("sight", "field_of_view", 0.5)
+    game.display.refresh()
+    view = game.window.views[-1]
+    zoom = np.tan(np.radians(view.fov_y_deg / 4)) / np.tan(np.radians(view.fov_y_deg / 2))
+    assert view.frame_from_view == pytest.approx(np.diag((zoom, zoom, 1.0)))
+
+
+def test_a_gamepad_that_comes_is_told() -> None:
+    game = Game([[PadPlugged("Some Pad", connected=True)]])
+    game.display.refresh()
+    assert game.window.views[-1].hud.message == "Some Pad is connected"
 
 
 def test_a_screenshot_is_a_png_and_its_place_is_told(

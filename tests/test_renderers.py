@@ -11,6 +11,7 @@ import pytest
 
 from worldsim.camera import Intrinsics
 from worldsim.envs.blocks.blocks import Block
+from worldsim.envs.blocks.looks import CRYSTAL, LOOKS, NATURAL, Look
 from worldsim.envs.blocks.renderers import gl as gl_module
 from worldsim.envs.blocks.renderers import light as lighting
 from worldsim.envs.blocks.renderers.choose import make_renderer
@@ -28,7 +29,7 @@ GROUND = 10  # the first open layer
 EYE_M = GROUND + 1.62
 
 
-def window(*, version: int = 1) -> VoxelWindow:
+def window(*, version: int = 1, look: Look = NATURAL) -> VoxelWindow:
     """Flat grass with a pond, a covered room and one of every block, at the world's origin."""
     blocks = np.zeros((80, 64, 80), dtype=np.uint8)
     blocks[:, :GROUND] = Block.STONE
@@ -38,7 +39,7 @@ def window(*, version: int = 1) -> VoxelWindow:
     blocks[31:35, GROUND : GROUND + 3, 31:36] = Block.AIR
     for block in Block:
         blocks[24 + 2 * block, GROUND : GROUND + 2, 38] = block
-    return VoxelWindow(blocks, (-CENTRE, 0, -CENTRE), version)
+    return VoxelWindow(blocks, (-CENTRE, 0, -CENTRE), version, look)
 
 
 WINDOW = window()
@@ -75,9 +76,10 @@ def render(renderer: Renderer, *poses: Pose, day: float = 0.4) -> Frames:
     return renderer.render([WINDOW] * len(poses), poses, [day] * len(poses), SMALL)
 
 
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("supersample", [1, 2])
-def test_both_renderers_draw_the_same_picture(gl, supersample):
-    poses, windows = list(VIEWS.values()), [WINDOW] * len(VIEWS)
+def test_both_renderers_draw_the_same_picture(gl, supersample, look):
+    poses, windows = list(VIEWS.values()), [window(look=LOOKS[look])] * len(VIEWS)
     ours = GLRenderer(supersample=supersample).render(windows, poses, DAYS, SMALL)
     theirs = TorchRenderer(supersample=supersample).render(windows, poses, DAYS, SMALL)
     for i, name in enumerate(VIEWS):
@@ -132,6 +134,27 @@ def test_a_batch_equals_single_views(renderer):
         assert np.array_equal(batch.rgb[i], single.rgb[0])
         assert np.array_equal(batch.depth[i], single.depth[0])
         assert np.array_equal(batch.labels[i], single.labels[0])
+
+
+def test_another_look_changes_every_colour_and_nothing_else(renderer):
+    poses = [VIEWS["all blocks"], VIEWS["open land"]]
+    natural, crystal = (
+        renderer.render([window(look=look)] * 2, poses, [0.4] * 2, SMALL)
+        for look in (NATURAL, CRYSTAL)
+    )
+    assert np.array_equal(natural.depth, crystal.depth)
+    assert np.array_equal(natural.labels, crystal.labels)
+    difference = np.abs(natural.rgb.astype(int) - crystal.rgb).max(axis=-1)
+    assert (difference > 10).mean() > 0.95
+
+
+def test_looks_can_be_mixed_in_a_batch(renderer):
+    looks, pose = (CRYSTAL, NATURAL, CRYSTAL), VIEWS["all blocks"]
+    windows = [window(version=200 + i, look=look) for i, look in enumerate(looks)]
+    batch = renderer.render(windows, [pose] * 3, [0.4] * 3, SMALL)
+    for i in range(3):
+        single = renderer.render(windows[i : i + 1], [pose], [0.4], SMALL)
+        assert np.array_equal(batch.rgb[i], single.rgb[0])
 
 
 def test_an_empty_batch_gives_no_frames(renderer):
@@ -202,11 +225,12 @@ def test_an_unknown_renderer_is_named():
         make_renderer("vulkan")
 
 
+@pytest.mark.parametrize("look", LOOKS.values(), ids=list(LOOKS))
 @pytest.mark.parametrize("day", [0.0, 0.26, 0.4, 0.5, 0.74])
-def test_the_six_faces_differ_in_brightness_at_any_hour(day):
-    brightness = np.sort(lighting.light_at(day).faces.mean(axis=1))
+def test_the_six_faces_differ_in_brightness_at_any_hour(day, look):
+    brightness = np.sort(lighting.light_at(day, look).faces.mean(axis=1))
     assert (np.diff(brightness) > 0.005).all()
-    assert lighting.light_rows(lighting.light_at(day)).shape == (lighting.LIGHT_ROWS, 3)
+    assert lighting.light_rows(lighting.light_at(day, look)).shape == (lighting.LIGHT_ROWS, 3)
 
 
 def test_the_clearance_counts_the_free_cells_around_each():

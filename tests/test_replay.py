@@ -26,7 +26,8 @@ INFO = WorldInfo(kind="dream", version="weights-a", checkpoint="default", steps=
 
 
 def make_fake(config: WorldConfig) -> MadeWorld:
-    return MadeWorld(FakeWorld(), replace(INFO, steps=config.steps, memory=config.memory))
+    asked = {"steps": config.steps, "memory": config.memory, "backend": config.backend}
+    return MadeWorld(FakeWorld(), replace(INFO, **asked))
 
 
 def record(out: Path, **options) -> Path:
@@ -35,7 +36,8 @@ def record(out: Path, **options) -> Path:
 
 
 def test_a_recorded_script_replays_with_every_frame_equal(tmp_path, capsys):
-    record(tmp_path / "e", seed=7, scene="forest", script="look_around", steps=1, memory="recent")
+    options = {"steps": 1, "memory": "recent", "backend": "onnx"}
+    record(tmp_path / "e", seed=7, scene="forest", script="look_around", **options)
     asked: list[WorldConfig] = []
 
     def make(config: WorldConfig) -> MadeWorld:
@@ -43,7 +45,7 @@ def test_a_recorded_script_replays_with_every_frame_equal(tmp_path, capsys):
         return make_fake(config)
 
     assert replay.run(ReplayConfig(episode=tmp_path / "e"), make=make) == 0
-    assert asked == [WorldConfig(kind="dream", steps=1, memory="recent")]
+    assert asked == [WorldConfig(kind="dream", **options)]
     assert "all 281 frames" in capsys.readouterr().out
     assert Episode.open(tmp_path / "e").info.world.scene == "forest"
 

@@ -17,8 +17,10 @@ from worldsim.actions import from_vector, to_vector
 from worldsim.camera import Intrinsics
 from worldsim.engine.hints import TRUST_DREAM
 from worldsim.envs.blocks.blocks import Block
+from worldsim.envs.blocks.tasks import ARRIVAL_M
 from worldsim.envs.blocks.world import BlockWorld
 from worldsim.errors import ConfigError
+from worldsim.model.heads import EVENTS
 from worldsim.model.picture import decode_depth, encode_depth, from_picture
 from worldsim.model.presets import preset
 from worldsim.train import data
@@ -164,7 +166,7 @@ def test_an_action_and_a_move_lead_from_each_pose_to_the_next(world: BlockWorld)
 
 
 def test_impossible_data_configurations_are_refused() -> None:
-    for wrong in ({"ticks": 8}, {"first": 0}, {"first": 9, "pool": 8}):
+    for wrong in ({"ticks": 8}, {"first": 0}, {"first": 9, "pool": 8}, {"seek_share": 1.5}):
         with pytest.raises(ConfigError, match="first"):
             DataConfig(**wrong)
 
@@ -188,7 +190,53 @@ def test_a_pool_is_filled_by_a_worker_and_keeps_its_size() -> None:
     assert not pool._workers[0].is_alive()
 
 
+def test_a_seekers_episode_is_labelled_with_what_happened(world: BlockWorld) -> None:
+    episode = render_episode(world, 3, 95, seek_share=1.0)
+    x, _, z = world.beacon
+    near = [math.hypot(p.x - x, p.z - z) <= ARRIVAL_M for p in episode.poses[1:]]
+    reward, end = episode.happened.T
+    assert np.array_equal(end, near) and any(near)
+    assert 0 < reward.sum() <= world.gems
+
+
+def test_other_episodes_do_not_depend_on_the_share_of_seekers(world: BlockWorld) -> None:
+    plain, seeking = (render_episode(world, 4, 32, share) for share in (0.0, 1.0))
+    some = render_episode(world, 4, 32, seek_share=1e-9)
+    assert np.array_equal(some.rgb, plain.rgb)
+    assert not np.array_equal(seeking.rgb, plain.rgb)
+
+
 # Clips: actions[t] of a clip led to its frame t
+
+
+def eventful_episode(*, reward: int, end: int) -> Episode:
+    """Numbered; the actions that led to these frames brought an event."""
+    events = np.zeros((TICKS, len(EVENTS)), dtype=np.bool_)
+    events[reward - 1, EVENTS.index("reward")] = True
+    events[end - 1, EVENTS.index("end")] = True
+    return replace(numbered_episode(), events=events)
+
+
+def test_the_events_of_a_clip_belong_to_its_frames() -> None:
+    episode = eventful_episode(reward=20, end=30)
+    config = ClipConfig(clips=48, event_share=0.5)
+    batch = sample_clips([episode], config, np.random.default_rng(0))
+    frames = numbers(batch.pictures)
+    assert np.array_equal(batch.events[..., EVENTS.index("reward")], frames == 20)
+    assert np.array_equal(batch.events[..., EVENTS.index("end")], frames == 30)
+
+
+def test_clips_are_cut_around_each_kind_of_event_as_often() -> None:
+    config = ClipConfig(clips=200, event_share=1.0, sink_share=0.0)
+    for reward, end in ((20, 30), (FIRST_TARGET, TICKS - 1)):  # the last frame has no next action
+        episode = eventful_episode(reward=reward, end=end)
+        shown = sample_clips([episode], config, np.random.default_rng(0)).events.any(dim=1)
+        assert shown.any(dim=1).all()
+        assert torch.allclose(shown.float().mean(dim=0), torch.tensor(0.5), atol=0.1)
+
+
+def test_an_episode_without_labels_has_no_events() -> None:
+    assert not sample(ClipConfig(event_share=1.0)).events.any()
 
 
 @pytest.mark.parametrize("sink_share", [0.0, 1.0])

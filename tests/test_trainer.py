@@ -16,15 +16,16 @@ import torch
 from dreams import plane_episode, random_model
 from fakes import FakeClock, FakePool, FakeStage
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from worldsim.errors import CheckpointError, ConfigError, TrainingError
-from worldsim.model.checkpoint import load_checkpoint, save_checkpoint
+from worldsim.model.checkpoint import WEIGHTS_NAME, load_checkpoint, save_checkpoint
 from worldsim.model.presets import ModelConfig, preset
 from worldsim.model.world_model import WorldModel
 from worldsim.tools import training_cli
 from worldsim.train import monitor
-from worldsim.train.data import DataConfig, Episode
+from worldsim.train.data import DataConfig, Episode, Origin
 from worldsim.train.ema import Ema
 from worldsim.train.heads_stage import HeadsRunConfig
 from worldsim.train.optim import make_optimizers
@@ -167,8 +168,13 @@ def test_a_run_that_diverges_says_so_and_keeps_the_last_good_state(
     make_run(tmp_path, seconds=3).trainer.run()
     saved = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.suffix != ".jsonl"}
     run = make_run(tmp_path, seconds=9, make_stage=Diverging)
-    with pytest.raises(TrainingError, match=r"finite.*step 6.*nan.*--learning-rate"):
+    run.pool.episode = replace(run.pool.episode, origin=Origin(seed=77))
+    with pytest.raises(TrainingError, match=r"finite.*step 6.*nan.*diverged.*--learning-rate"):
         run.trainer.run()
+    told = json.loads((tmp_path / "diverged.json").read_text())
+    assert told["step"] == "6"
+    assert "nan" in (told["loss"], told["gradient_norm"])
+    assert [episode["seed"] for episode in told["episodes"]] == [77, 77]
     assert run.pool.closed == 1
     assert saved == {path: path.read_bytes() for path in saved}
     assert make_run(tmp_path, seconds=3).trainer.progress.step == 4
@@ -234,6 +240,19 @@ def test_a_run_can_start_from_a_checkpoint_and_takes_its_size(tmp_path: Path) ->
     assert initial_model(replace(config, preset="small")).config == preset("tiny")
 
 
+def without_event_head(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: t for name, t in tensors.items() if not name.startswith("event_head.")}
+
+
+def test_a_run_can_start_from_a_checkpoint_without_an_event_head(tmp_path: Path) -> None:
+    save_checkpoint(random_model(), tmp_path, {})
+    whole = initial_model(RunConfig(init_from=str(tmp_path)))
+    save_file(without_event_head(load_file(tmp_path / WEIGHTS_NAME)), tmp_path / WEIGHTS_NAME)
+    started = initial_model(RunConfig(init_from=str(tmp_path)))
+    assert whole.event_head.is_trained and not started.event_head.is_trained
+    assert same_weights(started.pose_head, whole.pose_head)
+
+
 # State on disk
 
 
@@ -244,6 +263,20 @@ def make_state(config: ModelConfig, seed: int) -> tuple[WorldModel, Ema[WorldMod
 
 def test_a_folder_without_a_state_begins_anew(tmp_path: Path) -> None:
     assert load_state(tmp_path, *make_state(preset("tiny"), 0)) is None
+
+
+def test_a_state_without_an_event_head_leaves_the_models_own(tmp_path: Path) -> None:
+    saved, ema, optimizers = make_state(preset("tiny"), 0)
+    save_state(tmp_path, saved, ema, optimizers, Progress(3, 4.0))
+    state = torch.load(tmp_path / STATE_NAME, weights_only=True)
+    state |= {name: without_event_head(state[name]) for name in ("model", "ema")}
+    torch.save(state, tmp_path / STATE_NAME)
+    model, own_ema, own_optimizers = make_state(preset("tiny"), 1)
+    expected = random_model(preset("tiny"), seed=1)
+    assert load_state(tmp_path, model, own_ema, own_optimizers) == Progress(3, 4.0)
+    assert same_weights(model.event_head, expected.event_head)
+    assert same_weights(own_ema.model.event_head, expected.event_head)
+    assert same_weights(model.trunk, saved.trunk)
 
 
 def test_a_state_of_another_preset_is_refused(tmp_path: Path) -> None:
@@ -293,7 +326,8 @@ def test_the_model_stage_trains_the_model_and_not_its_codec() -> None:
     losses = stage.losses(stage.model, episodes(), 0, rng)
     losses["total"].backward()
     assert torch.isfinite(losses["total"])
-    assert not any(p.requires_grad for p in stage.model.codec.parameters())
+    for frozen in (stage.model.codec, stage.model.event_head):
+        assert not any(p.requires_grad for p in frozen.parameters())
 
 
 def test_the_codec_stage_trains_the_codec_and_finds_its_scale(tmp_path: Path) -> None:
@@ -318,8 +352,7 @@ def test_an_evaluation_leaves_scores_a_sheet_and_the_random_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "EPISODES", 1)
-    monkeypatch.setattr(monitor, "render_episode", lambda *_: plane_episode(WALK))
-    watch = monitor.Monitor(preset("tiny").intrinsics, "auto")
+    watch = monitor.Monitor(episodes())
     torch.manual_seed(4)
     expected = torch.rand(1)
     torch.manual_seed(4)

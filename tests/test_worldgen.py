@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from worldsim.envs.blocks.biomes import MATERIALS, Biome
-from worldsim.envs.blocks.blocks import BLOCK_COUNT, HEIGHT, PASSABLE, SOLID, Block, palette
+from worldsim.envs.blocks.blocks import BLOCK_COUNT, HEIGHT, PASSABLE, SOLID, Block
+from worldsim.envs.blocks.looks import LOOKS
 from worldsim.envs.blocks.noise import hashed, value_noise
 from worldsim.envs.blocks.spawn import BEACON_MAX_M, BEACON_MIN_M, find_start
 from worldsim.envs.blocks.structures import _KINDS
@@ -116,4 +117,5 @@ def test_below_the_world_is_stone_and_above_it_air() -> None:
 
 
 def test_every_block_has_a_colour_for_each_face() -> None:
-    assert palette().shape == (BLOCK_COUNT, 3, 3)
+    for look in LOOKS.values():
+        assert look.palette().shape == (BLOCK_COUNT, 3, 3)

@@ -94,7 +94,7 @@ def pixel_rays(
     """Directions through the pixel centres, scaled so that `depth * ray` is a camera point."""
     width, height, focal = intrinsics.width, intrinsics.height, intrinsics.focal_px
     x = (torch.arange(width, device=device) + 0.5 - width / 2) / intrinsics.focal_x_px
-    y = (height / 2 - torch.arange(height, device=device) - 0.5) / focal
+    y = (torch.arange(height, device=device) + 0.5 - height / 2) / -focal
     rays = torch.empty(height, width, 3, device=device)
     rays[..., 0], rays[..., 1], rays[..., 2] = x, y[:, None], -1.0
     return rays

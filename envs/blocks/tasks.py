@@ -30,11 +30,17 @@ def reach_reward(
     previous: Sequence[float],  # [3] eye before the step, metres
     now: Sequence[float],  # [3] eye after it
     beacon: Sequence[float],  # [3]
+    arrived: bool | None = None,
 ) -> tuple[float, bool]:  # reward, terminated
-    """Progress towards the beacon over the ground, and a bonus on arrival within 2 m."""
+    """Progress towards the beacon over the ground, and a bonus on arrival.
+
+    Args:
+        arrived: whether the player is there; None for "if the eye is within 2 m".
+    """
     before = math.hypot(previous[0] - beacon[0], previous[2] - beacon[2])
     after = math.hypot(now[0] - beacon[0], now[2] - beacon[2])
-    arrived = after <= ARRIVAL_M
+    if arrived is None:
+        arrived = after <= ARRIVAL_M
     return PROGRESS_REWARD * (before - after) + ARRIVAL_REWARD * arrived, arrived
 
 
@@ -66,6 +72,15 @@ class Deeds:
     now: Place  # the eye after it
     gems: int = 0  # collected
     levels: int = 0  # of the pillar that a plank was put on
+    at_beacon: bool | None = None  # None: judge by the distance
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What somebody saw happen in a tick, where the true world is not asked."""
+
+    gem: bool  # one was taken
+    beacon: bool  # it is within reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +110,7 @@ def score(task: str | None, progress: Progress, deeds: Deeds, goals: Goals) -> S
 
 
 def _reach(progress: Progress, deeds: Deeds, goals: Goals) -> Score:
-    return Score(*reach_reward(deeds.before, deeds.now, goals.beacon), progress)
+    return Score(*reach_reward(deeds.before, deeds.now, goals.beacon, deeds.at_beacon), progress)
 
 
 def _gems(progress: Progress, deeds: Deeds, _: Goals) -> Score:
@@ -114,7 +129,7 @@ def _return(progress: Progress, deeds: Deeds, goals: Goals) -> Score:
     """To the beacon, then back to the gem that was in view at the start."""
     if progress.turned_back:
         return Score(*reach_reward(deeds.before, deeds.now, goals.gem or goals.home), progress)
-    reward, arrived = reach_reward(deeds.before, deeds.now, goals.beacon)
+    reward, arrived = reach_reward(deeds.before, deeds.now, goals.beacon, deeds.at_beacon)
     reward += (TURNING_POINT_REWARD - ARRIVAL_REWARD) * arrived
     return Score(reward, False, replace(progress, turned_back=arrived))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from worldsim.envs.blocks.biomes import Biome
 from worldsim.envs.blocks.blocks import HEIGHT, Block
+from worldsim.envs.blocks.looks import NATURAL, Look
 from worldsim.envs.blocks.noise import hashed
 from worldsim.envs.blocks.worldgen import REGION, region
 
@@ -34,6 +35,7 @@ class VoxelWindow:
     blocks: NDArray[np.uint8]  # [WINDOW, HEIGHT, WINDOW] ids at x, y, z; C-contiguous, read-only
     origin: tuple[int, int, int]  # the world position of blocks[0, 0, 0]; y is 0
     version: int
+    look: Look = NATURAL
 
 
 class VoxelWorld:
@@ -42,10 +44,12 @@ class VoxelWorld:
     Args:
         seed: any integer from 0 to 2**63 - 1.
         biome: what the land around the origin is like; chosen from the seed if None.
+        look: the colours it is drawn in.
     """
 
-    def __init__(self, seed: int, biome: Biome | None = None) -> None:
+    def __init__(self, seed: int, biome: Biome | None = None, look: Look = NATURAL) -> None:
         self.seed = seed
+        self.look = look
         self.biome = home_biome(seed) if biome is None else biome
         self.edits: dict[tuple[int, int, int], int] = {}
         self._regions: dict[tuple[int, int], NDArray[np.uint8]] = {}  # [REGION, HEIGHT, REGION]
@@ -83,7 +87,7 @@ class VoxelWorld:
             x0, z0 = at[0] - WINDOW // 2, at[1] - WINDOW // 2
             blocks = self.columns(x0, z0, WINDOW, WINDOW)
             blocks.setflags(write=False)
-            found = VoxelWindow(blocks, (x0, 0, z0), next(_versions))
+            found = VoxelWindow(blocks, (x0, 0, z0), next(_versions), self.look)
             if len(self._windows) >= _KEPT_WINDOWS:
                 del self._windows[next(iter(self._windows))]
             self._windows[at] = found

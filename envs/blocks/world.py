@@ -14,10 +14,19 @@ from worldsim.camera import Intrinsics
 from worldsim.envs.blocks.biomes import Biome
 from worldsim.envs.blocks.blocks import Block
 from worldsim.envs.blocks.layout import lay_out
+from worldsim.envs.blocks.looks import CRYSTAL, LOOKS, NATURAL, Look
 from worldsim.envs.blocks.noise import hashed
 from worldsim.envs.blocks.physics import EYE_M, Body, advance_body, cells_of, pick, touches
 from worldsim.envs.blocks.spawn import find_start
-from worldsim.envs.blocks.tasks import HANDS_TIED, Deeds, Goals, Progress, require_task, score
+from worldsim.envs.blocks.tasks import (
+    HANDS_TIED,
+    Deeds,
+    Goals,
+    Progress,
+    Sighting,
+    require_task,
+    score,
+)
 from worldsim.envs.blocks.voxels import VoxelWindow, VoxelWorld
 from worldsim.errors import SceneError, StateError
 from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult, require_seed
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
     from worldsim.envs.blocks.renderers.frames import Frames, Renderer
 
 SCENES: Final = tuple(biome.name.lower() for biome in Biome)
+OTHER_LOOKS: Final = {CRYSTAL.name: CRYSTAL}  # scenes, too: the seed decides about the land
 WORLD_VERSION: Final = 1  # raised when the same seed and actions come to give other frames
 DAY_S: Final = 1200.0
 _REPEAT_TICKS: Final = 5  # a held button acts again after this many ticks
@@ -70,12 +80,12 @@ class BlockWorld:
 
     def prepare(self, *, seed: int | None = None, scene: str | None = None) -> None:
         """`reset` without a picture: needs no renderer."""
-        biome = None if scene is None else require_scene(scene)
+        biome, look = (None, NATURAL) if scene is None else require_scene(scene)
         if seed is not None:
             seed = require_seed(seed)
             self._rng = np.random.default_rng(seed)
         self.seed = int(self._rng.integers(2**31)) if seed is None else seed
-        self.voxels = VoxelWorld(self.seed, biome)
+        self.voxels = VoxelWorld(self.seed, biome, look)
         start = find_start(self.voxels)
         x, y, z = start.feet
         self.body = Body(x, y, z, start.yaw_deg)
@@ -103,19 +113,36 @@ class BlockWorld:
         """One tick without a picture."""
         return self._live(action, advance_body(self.body, action, self.voxels.block))
 
-    def follow(self, action: Action, pose: Pose) -> tuple[float, bool]:  # reward, terminated
-        """One tick in which the eye is put at a pose: a dream is judged by the same rules."""
-        feet = (pose.x, pose.y - EYE_M, pose.z)
-        return self._live(action, Body(*feet, pose.yaw_deg, pose.pitch_deg))
+    def follow(
+        self, action: Action, pose: Pose, seen: Sighting | None = None
+    ) -> tuple[float, bool]:  # reward, terminated
+        """One tick in which the eye is put at a pose: a dream is judged by the same rules.
 
-    def _live(self, action: Action, moved: Body) -> tuple[float, bool]:  # reward, terminated
+        Args:
+            seen: what was seen of gems and beacon; None to go by the true ones.
+        """
+        feet = (pose.x, pose.y - EYE_M, pose.z)
+        return self._live(action, Body(*feet, pose.yaw_deg, pose.pitch_deg), seen)
+
+    def _live(
+        self, action: Action, moved: Body, seen: Sighting | None = None
+    ) -> tuple[float, bool]:  # reward, terminated
         before, now = self.body.eye, moved.eye
         self.body = moved
         self._tick += 1
-        levels = self._use_hands(action)
-        gems = self._collect()
-        deeds = Deeds((before.x, before.y, before.z), (now.x, now.y, now.z), gems, levels)
-        outcome = score(self.task, self._progress, deeds, self.goals)
+        levels, gems = self._use_hands(action), self._collect()
+        outcome = score(
+            self.task,
+            self._progress,
+            Deeds(
+                (before.x, before.y, before.z),
+                (now.x, now.y, now.z),
+                gems if seen is None else int(seen.gem),
+                levels,
+                None if seen is None else seen.beacon,
+            ),
+            self.goals,
+        )
         self._progress = outcome.progress
         return outcome.reward, outcome.terminated
 
@@ -192,6 +219,7 @@ class BlockWorld:
             "version": _STATE_VERSION,
             "seed": self.seed,
             "scene": SCENES[self.voxels.biome],
+            "look": self.voxels.look.name,
             "task": self.task,
             "tick": self._tick,
             "first_day": self._first_day,
@@ -221,7 +249,9 @@ class BlockWorld:
     def _restore(self, saved: dict[str, Any]) -> None:
         if saved["version"] != _STATE_VERSION:
             raise ValueError(f"version {saved['version']}")
-        voxels = VoxelWorld(require_seed(saved["seed"]), require_scene(saved["scene"]))
+        biome, _ = require_scene(saved["scene"])
+        look = LOOKS[saved.get("look", NATURAL.name)]  # states were once without
+        voxels = VoxelWorld(require_seed(saved["seed"]), biome, look)
         for x, y, z, block in saved["edits"]:
             voxels.set_block(x, y, z, Block(block))
         body = Body(**saved["body"])
@@ -278,11 +308,14 @@ class BlockWorld:
         return len(touched)
 
 
-def require_scene(scene: str) -> Biome:
-    """Raise SceneError, listing the scenes, unless the scene exists."""
+def require_scene(scene: str) -> tuple[Biome | None, Look]:
+    """Its land, None if the seed decides, and its look. SceneError, listing them, if unknown."""
+    if scene in OTHER_LOOKS:
+        return None, OTHER_LOOKS[scene]
     if scene not in SCENES:
-        raise SceneError(f"a scene among {list(SCENES)}", repr(scene), "Correct its name.")
-    return Biome(SCENES.index(scene))
+        known = [*SCENES, *OTHER_LOOKS]
+        raise SceneError(f"a scene among {known}", repr(scene), "Correct its name.")
+    return Biome(SCENES.index(scene)), NATURAL
 
 
 def _goals(saved: dict[str, Any]) -> Goals:

@@ -1,1 +1,1 @@
-
+"""Who computes the denoising pass: torch, or ONNX Runtime. One protocol, chosen in one place."""

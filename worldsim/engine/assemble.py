@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from worldsim.actions import to_vector
+from worldsim.backends.denoiser import Denoiser
 from worldsim.camera import pose_matrices
 from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.hints import Remembered, make_hint, trust_of_last
@@ -26,9 +27,10 @@ from worldsim.types import Action, Observation, Pose
 
 @dataclass(frozen=True, slots=True)
 class Dreamer:
-    """A model and how to sample from it."""
+    """A model, who computes its denoising pass, and how to sample from it."""
 
     model: WorldModel
+    denoiser: Denoiser
     levels: tuple[float, ...]
     memory_mode: MemoryMode
     metrics: Metrics

@@ -58,7 +58,7 @@ def begin(dreamer: Dreamer, seed: int, clip: Clip) -> DreamWorld:
     unmodelled = len(rest) - dreamer.model.config.context
     for i, (action, seen) in enumerate(zip(clip.actions, rest, strict=True)):
         if i < unmodelled:
-            witness(world, seen)
+            witness(world, action, seen)
         else:
             absorb(dreamer, world, action, seen)
     return world
@@ -85,12 +85,12 @@ def advance(
     with metrics.stage("context"):
         context = context_of(dreamer, worlds, recalled)
     with metrics.stage("denoise"):
-        prediction = denoise(dreamer.model, frames, context, dreamer.levels)
+        prediction = denoise(dreamer.denoiser, frames, context, dreamer.levels)
     with metrics.stage("decode"):
         observations = _decode(dreamer, prediction, targets)
     with metrics.stage("remember"):
         for i, world in enumerate(worlds):
-            _commit(world, prediction, i, observations[i], is_real=False)
+            _commit(world, prediction, i, observations[i], actions[i], is_real=False)
 
 
 @torch.inference_mode()
@@ -105,12 +105,12 @@ def absorb(dreamer: Dreamer, world: DreamWorld, action: Action, seen: Observatio
     truth = dreamer.model.encode(as_pictures(dreamer, [seen])[:, None])
     noisy = add_noise(truth, frames.noisy, level)
     shown = replace(frames, noisy=noisy, sigma=level)
-    _commit(world, dreamer.model(shown, context), 0, seen, is_real=True)
+    _commit(world, dreamer.denoiser(shown, context), 0, seen, action, is_real=True)
 
 
-def witness(world: DreamWorld, seen: Observation) -> None:
+def witness(world: DreamWorld, action: Action, seen: Observation) -> None:
     """Let memory alone see a real frame: for the beginning of a long clip."""
-    arrive(world, seen, is_real=True)
+    arrive(world, seen, action, is_real=True)
 
 
 def _target_poses(
@@ -161,9 +161,15 @@ def _decode(dreamer: Dreamer, prediction: Prediction, targets: Sequence[Pose]) -
 
 
 def _commit(
-    world: DreamWorld, prediction: Prediction, row: int, seen: Observation, *, is_real: bool
+    world: DreamWorld,
+    prediction: Prediction,
+    row: int,
+    seen: Observation,
+    action: Action,
+    *,
+    is_real: bool,
 ) -> None:
     """Make a frame the world's last one: cache, heads, memory."""
     world.cache.commit(prediction.kv.keys[:, row], prediction.kv.values[:, row])
     world.tokens = prediction.tokens[row, 0].clone()
-    arrive(world, seen, is_real=is_real)
+    arrive(world, seen, action, is_real=is_real)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL
+from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, TRUST_TOUCHED
 from worldsim.engine.kv_cache import KVCache
 from worldsim.memory.bank import MemoryBank
-from worldsim.types import Observation, Pose
+from worldsim.types import Action, Observation, Pose
 
 ANCHOR_REACH_M = 6.0  # a camera farther from its anchor than this gets a new one
 TELEPORT_M = 4.0  # no walk moves this far in one tick
@@ -40,21 +40,21 @@ def prepare_move(world: DreamWorld, target: Pose) -> None:
         world.anchor = origin(target)
 
 
-def arrive(world: DreamWorld, seen: Observation, *, is_real: bool) -> None:
-    """Make a frame, real or dreamed, the world's last one, and offer it to memory."""
+def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: bool) -> None:
+    """Make the frame after an action, real or dreamed, the last one, and offer it to memory."""
     teleported = _distance(world.observation.pose, seen.pose) > TELEPORT_M
     moved = seen.pose.displacement_from(world.observation.pose)
     world.move = STILL if teleported else moved
     world.observation, world.is_real = seen, is_real
     world.frame += 1
-    remember(world)
+    remember(world, touched=action.attack or action.use)
 
 
-def remember(world: DreamWorld) -> None:
-    """Offer the last frame to memory, which keeps it if it shows something new."""
+def remember(world: DreamWorld, *, touched: bool = False) -> None:
+    """Offer the last frame to memory, which keeps it if it shows something new or was touched."""
     seen = world.observation
-    trust = TRUST_REAL if world.is_real else TRUST_DREAM
-    world.memory.insert(seen.rgb, seen.depth, seen.pose, world.frame, trust)
+    trust = TRUST_REAL if world.is_real else TRUST_TOUCHED if touched else TRUST_DREAM
+    world.memory.insert(seen.rgb, seen.depth, seen.pose, world.frame, trust, touched=touched)
 
 
 def origin(pose: Pose) -> tuple[float, float, float]:

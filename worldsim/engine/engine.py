@@ -11,10 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from worldsim.backends.choose import make_denoiser
+from worldsim.backends.denoiser import Denoiser, TorchDenoiser
 from worldsim.camera import Intrinsics
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream import absorb, advance, begin
 from worldsim.engine.dream_world import DreamWorld
+from worldsim.engine.events import Chances, chances, outcome
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.picture_start import clip_from_image
 from worldsim.engine.prepared import KEPT, Preparations
@@ -24,7 +27,6 @@ from worldsim.errors import BackendError, ConfigError, StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.checkpoint import Checkpoint, load_checkpoint
-from worldsim.model.conv import channels_last
 from worldsim.types import Action, Clip, Observation, Pose, StepResult, require_seed
 
 logger = logging.getLogger(__name__)
@@ -45,12 +47,15 @@ class WorldEngine:
         levels: tuple[float, ...],
         memory: MemoryMode,
         prepared: Preparations | None = None,
+        denoiser: Denoiser | None = None,
     ) -> None:
+        """By default the model itself computes the denoising pass."""
         self.model_hash = checkpoint.model_hash
         self.metrics = Metrics()
         self._checkpoint = checkpoint
         prepared = prepared or Preparations(checkpoint.model)
-        self._dreamer = Dreamer(checkpoint.model, levels, memory, self.metrics, prepared)
+        denoiser = denoiser or TorchDenoiser(checkpoint.model)
+        self._dreamer = Dreamer(checkpoint.model, denoiser, levels, memory, self.metrics, prepared)
         self._device = device
         self._world: DreamWorld | None = None
 
@@ -61,6 +66,7 @@ class WorldEngine:
         device: str = "auto",
         steps: int | None = None,
         memory: str = "full",
+        backend: str = "torch",
     ) -> WorldEngine:
         """Load a shipped checkpoint by name, or one from a folder.
 
@@ -68,20 +74,22 @@ class WorldEngine:
             device: "auto", "cpu" or "cuda".
             steps: denoising steps a frame; by default those that the model was made for.
             memory: "full", or for ablations "recent", "random", "off".
+            backend: who computes the denoising pass: "torch", "onnx", or the faster, "auto". They
+                round differently, which a long dream amplifies: the default is always the same one.
 
         Raises:
             CheckpointError: if the checkpoint is missing, damaged, foreign, or of another schema.
-            BackendError: if the device is not there.
+            BackendError: if the device or the backend is not there.
         """
         chosen = choose_device(device)
         mode = require_memory_mode(memory)
         checkpoint = load_checkpoint(name_or_path)
-        dtype = choose_dtype(chosen)
-        model = channels_last(checkpoint.model.to(device=chosen, dtype=dtype))
-        model.requires_grad_(False)
+        model = checkpoint.model
         levels = sample_levels(model.config.sample_levels, steps)
-        logger.info("%s on %s in %s, %d steps", name_or_path, chosen, dtype, len(levels))
-        return WorldEngine(checkpoint, device=chosen, levels=levels, memory=mode)
+        denoiser = make_denoiser(backend, checkpoint, chosen)
+        told = (name_or_path, denoiser.name, chosen, model.stem.weight.dtype, len(levels))
+        logger.info("%s by %s on %s in %s, %d steps", *told)
+        return WorldEngine(checkpoint, device=chosen, levels=levels, memory=mode, denoiser=denoiser)
 
     @property
     def intrinsics(self) -> Intrinsics:
@@ -93,6 +101,11 @@ class WorldEngine:
         return len(self._dreamer.levels)
 
     @property
+    def backend(self) -> str:
+        """Who computes the denoising pass: "torch" or "onnx"."""
+        return self._dreamer.denoiser.name
+
+    @property
     def memory(self) -> MemoryBank:
         """What the world remembers of itself."""
         return self._state().memory
@@ -101,6 +114,17 @@ class WorldEngine:
     def frame(self) -> int:
         """How many frames this world has seen or dreamed since its first."""
         return self._state().frame
+
+    @property
+    def sees_events(self) -> bool:
+        """Whether `step` tells rewards and ends: these weights' event head has been trained."""
+        return self._dreamer.model.event_head.is_trained
+
+    @property
+    def chances(self) -> Chances:
+        """How likely the last tick was rewarded, and ended the episode, by what is seen."""
+        (seen,) = chances(self._dreamer, [self._state()])
+        return seen
 
     @property
     def memory_mode(self) -> str:
@@ -138,7 +162,11 @@ class WorldEngine:
         return own_copy(self._world.observation)
 
     def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
-        """Dream the frame after an action; `pose` overrides where the dream thinks it gets to."""
+        """Dream the frame after an action; `pose` overrides where the dream thinks it gets to.
+
+        Where `sees_events`, the reward is 1 when a gem is seen to be taken, and `terminated` tells
+        that the beacon is seen within reach; otherwise there is neither.
+        """
         return step_together([self], [action], [pose])[0]
 
     def observe(self, action: Action, observation: Observation) -> None:
@@ -180,6 +208,7 @@ class WorldEngine:
                 levels=self._dreamer.levels,
                 memory=self._dreamer.memory_mode,
                 prepared=shared,
+                denoiser=self._dreamer.denoiser,
             )
             for _ in range(count)
         ]
@@ -230,9 +259,13 @@ def step_together(
             f"some of {sorted(strangers)}",
             "Make them with batch().",
         )
-    worlds = [engine._state() for engine in engines]
-    advance(engines[0]._dreamer, worlds, actions, poses or [None] * len(worlds))
-    return [StepResult(own_copy(world.observation)) for world in worlds]
+    dreamer, worlds = engines[0]._dreamer, [engine._state() for engine in engines]
+    before = chances(dreamer, worlds)
+    advance(dreamer, worlds, actions, poses or [None] * len(worlds))
+    return [
+        StepResult(own_copy(world.observation), *outcome(then, now))
+        for world, then, now in zip(worlds, before, chances(dreamer, worlds), strict=True)
+    ]
 
 
 def choose_device(name: str) -> torch.device:
@@ -244,12 +277,6 @@ def choose_device(name: str) -> torch.device:
             "a device among auto, cpu, cuda", f"{name!r}, which is not here", "Use auto."
         )
     return torch.device(name)
-
-
-def choose_dtype(device: torch.device) -> torch.dtype:
-    """bf16 where the hardware multiplies it natively, float32 elsewhere."""
-    native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if native else torch.float32
 
 
 def sample_levels(levels: tuple[float, ...], steps: int | None) -> tuple[float, ...]:

@@ -15,7 +15,8 @@ from worldsim.memory.reproject import reproject
 from worldsim.model.picture import decode_depth, encode_depth
 
 TRUST_REAL = 1.0
-TRUST_DREAM = 0.6
+TRUST_DREAM = 0.6  # too little to contradict a real frame
+TRUST_TOUCHED = 0.75  # of a dream just after the hand acted: enough to, the world was changed
 TRUST_LAST = 0.3  # a dreamed last frame, resampled by nature, counts where nothing else does
 FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -43,22 +44,25 @@ def clip_from_image(
 def stage_depth(
     rgb: NDArray[np.uint8],  # [H, W, 3]
     intrinsics: Intrinsics,
+    pitch_deg: float = 0.0,
 ) -> NDArray[np.float32]:  # [H, W] metres
     """A stage: level ground below the horizon, a backdrop, and sky where the top is bright or blue.
 
-    The horizon is taken to lie in the middle, as it does for a level camera.
+    The horizon of a level camera lies in the middle.
     """
     height, width = intrinsics.height, intrinsics.width
-    below_px = np.arange(height) + 0.5 - height / 2
+    pitch, row_px = math.radians(pitch_deg), np.arange(height) + 0.5 - height / 2
+    below_px = math.cos(pitch) * row_px + math.sin(pitch) * intrinsics.focal_px  # the horizon
     ground = EYE_M * intrinsics.focal_px / np.maximum(below_px, 1e-3)
     depth = np.broadcast_to(np.minimum(ground, BACKDROP_M)[:, None], (height, width))
     depth = depth.astype(np.float32)
-    depth[sky_mask(rgb)] = SKY_DEPTH_M
+    depth[sky_mask(rgb, int(np.count_nonzero(below_px < 0)))] = SKY_DEPTH_M
     return depth
 
 
 def sky_mask(
     rgb: NDArray[np.uint8],  # [H, W, 3]
+    horizon: int,  # the first row that cannot be sky
 ) -> NDArray[np.bool_]:  # [H, W]
     """Columns of sky: from the top down to the first pixel unlike the picture's top band."""
     height = len(rgb)
@@ -68,7 +72,7 @@ def sky_mask(
     bright = colour.mean(axis=-1) > 110.0
     blue = colour[..., 2] > colour[..., 0] + 10.0
     sky = like_top & (bright | blue)
-    sky[height // 2 :] = False
+    sky[horizon:] = False
     return np.logical_and.accumulate(sky, axis=0)
 
 

@@ -23,11 +23,10 @@ STRIP_FRAMES = 8  # of a contact sheet
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Frames for a contact sheet: what was asked for above, what was dreamed below."""
+    """Frames for a contact sheet, row by row."""
 
     title: str
-    target: tuple[NDArray[np.uint8], ...]  # each [H, W, 3]
-    dreamed: tuple[NDArray[np.uint8], ...]  # each [H, W, 3]
+    rows: Mapping[str, Sequence[NDArray[np.uint8]]]  # by label; each [H, W, 3]
 
 
 class Arena:
@@ -48,8 +47,10 @@ class Arena:
     ) -> None:
         """Keep at most 8 evenly spread pairs for the report."""
         chosen = evenly_spaced(len(target), STRIP_FRAMES)
-        frames = (tuple(side[i].rgb for i in chosen) for side in (target, dreamed))
-        self.strips.append(Strip(title, *frames))
+        rows = {"asked for": target, "dreamed": dreamed}
+        self.strips.append(
+            Strip(title, {label: [row[i].rgb for i in chosen] for label, row in rows.items()})
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from worldsim.evaluate.arena import Arena
 from worldsim.evaluate.budget import BURN_IN
 from worldsim.evaluate.metrics import psnr
+from worldsim.evaluate.statistics import wilson
 from worldsim.evaluate.truth import Truth, observe
 from worldsim.types import Action, Pose
 
@@ -36,6 +37,7 @@ class Control:
     n: int
     frames: int
     accuracy: float
+    interval: tuple[float, float]  # of the accuracy, 95 %
     chance: float  # of an engine that picks an outcome blindly
     by_action: dict[str, float]
 
@@ -61,6 +63,7 @@ def control(arena: Arena, seeds: int) -> Control:
         n=len(chances) // len(COMMANDS),
         frames=len(every),
         accuracy=float(np.mean(every)),
+        interval=wilson(sum(every), len(every)),
         chance=float(np.mean(chances)),
         by_action={name: float(np.mean(tried)) for name, tried in hits.items()},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from worldsim.evaluate.arena import Arena
 from worldsim.evaluate.budget import BURN_IN
 from worldsim.evaluate.metrics import flying_rate, sharpness
+from worldsim.evaluate.statistics import mean_or_none, means, standard_errors
 from worldsim.evaluate.truth import FreePlay, observe, path_length_m, take_route
 from worldsim.types import SKY_DEPTH_M, Observation, Pose
 
 WINDOWS = 10
 FRAMES_A_WINDOW = 30  # at most so many are looked at
+FIGURES = ("sharpness", "depth", "colour", "flying", "path_m")
+COLUMNS = ("sharpness", "depth_m", "flying", "red", "green", "blue")  # of a table of windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +32,15 @@ class Drift:
     colour: float  # greatest distance between mean colours, as a share of the full range
     flying: float  # greatest share of lone pixels
     path_m: float
+    windows: NDArray[np.float64]  # [windows, 6] the mean of each of COLUMNS; NaN for no depth
 
 
 def drift(arena: Arena, budget: Mapping[int, int]) -> dict[str, dict[str, object]]:
-    """Free play of so many frames in the dream, which moves its own camera; by length."""
+    """Free play of so many frames in the dream, which moves its own camera; by length.
+
+    `windows` holds the course over time: the window's middle frame, and for each quantity the
+    mean over seeds and its standard error.
+    """
     results: dict[str, dict[str, object]] = {}
     for length, count in budget.items():
         seeds = arena.seeds[:count]
@@ -40,8 +48,8 @@ def drift(arena: Arena, budget: Mapping[int, int]) -> dict[str, dict[str, object
         truths = [_true(arena, seed, length) for seed in seeds]
         results[str(length)] = {
             "n": len(seeds),
-            **_mean(dreams),
-            "truth": _mean(truths),
+            **_summarise(dreams, length),
+            "truth": _summarise(truths, length),
         }
     return results
 
@@ -52,8 +60,7 @@ def _dreamed(arena: Arena, seed: int, length: int) -> Drift:
     play = FreePlay(seed + 1)
     looked_at = set(_looked_at(length))
     poses, kept = [walk.poses[-1]], list[Observation]()
-    for tick in range(length):
-        observation = arena.driver.dream(play(poses[-1]))
+    for tick, (_, observation) in enumerate(arena.driver.wander(play, poses[0], length)):
         poses.append(observation.pose)
         if tick in looked_at:
             kept.append(observation)
@@ -82,12 +89,13 @@ def measure_drift(observations: Sequence[Observation], poses: Sequence[Pose]) ->
         colour=float(distances.max()) / 255.0,
         flying=float(columns[:, 2].max()),
         path_m=path_length_m(poses),
+        windows=columns,
     )
 
 
 def _window(
     observations: Sequence[Observation],
-) -> NDArray[np.float64]:  # [6] sharpness, depth in metres, flying, mean red, green and blue
+) -> NDArray[np.float64]:  # [6] as COLUMNS
     rows = []
     for observation in observations:
         near = observation.depth[observation.depth < SKY_DEPTH_M]
@@ -115,6 +123,32 @@ def _looked_at(length: int) -> list[int]:
     return [i * length // count for i in range(count)]
 
 
-def _mean(drifts: Sequence[Drift]) -> dict[str, float]:
-    rows = [asdict(one) for one in drifts]
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+def _summarise(drifts: Sequence[Drift], length: int) -> dict[str, object]:
+    windows = np.stack([one.windows for one in drifts])
+    count = windows.shape[1]
+    frames = [(i + 0.5) * length / count for i in range(count)]
+    courses = {name: _course(windows[..., i]) for i, name in enumerate(COLUMNS)}
+    return {
+        **_means(drifts),
+        "se": standard_errors(drifts, _means),
+        "windows": {"frame": frames, **courses},
+    }
+
+
+def _means(drifts: Sequence[Drift]) -> dict[str, float | None]:
+    return means([{name: getattr(one, name) for name in FIGURES} for one in drifts], FIGURES)
+
+
+def _course(
+    values: NDArray[np.float64],  # [seeds, windows]
+) -> dict[str, list[float | None]]:
+    """The mean over seeds in each window, and its standard error."""
+    windows = values.T.tolist()
+    return {
+        "mean": [mean_or_none(window) for window in windows],
+        "se": [standard_errors(window, _mean)["mean"] for window in windows],
+    }
+
+
+def _mean(values: Sequence[float]) -> dict[str, float | None]:
+    return {"mean": mean_or_none(values)}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Protocol
 
 from worldsim.camera import Intrinsics
+from worldsim.evaluate.events import Chances
 from worldsim.types import Action, Clip, Observation, Pose, StepResult
 
 
@@ -24,6 +25,12 @@ class Dream(Protocol):
 
     @property
     def metrics(self) -> StageTimes: ...
+
+    @property
+    def sees_events(self) -> bool: ...
+
+    @property
+    def chances(self) -> Chances: ...
 
     def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation: ...
 
@@ -71,6 +78,17 @@ class Driver:
     def follow(self, steps: Iterable[tuple[Action, Pose]]) -> list[Observation]:
         """Dream along a given camera path, one frame for each action and the pose it leads to."""
         return [self.dream(action, pose) for action, pose in steps]
+
+    def wander(
+        self, behaviour: Callable[[Pose], Action], start: Pose, ticks: int
+    ) -> Iterator[tuple[Action, Observation]]:
+        """Dream freely: the behaviour acts on the dreamed poses, the first of which is `start`."""
+        pose = start
+        for _ in range(ticks):
+            action = behaviour(pose)
+            observation = self.dream(action)
+            pose = observation.pose
+            yield action, observation
 
     def dream(self, action: Action, pose: Pose | None = None) -> Observation:
         """One dreamed frame; without `pose` the engine dreams where it gets to as well."""

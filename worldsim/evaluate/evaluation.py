@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from time import perf_counter
 
 from rich.console import Console
 from rich.progress import (
@@ -22,20 +23,21 @@ from worldsim.evaluate.arena import Arena
 from worldsim.evaluate.budget import BUDGETS, PARTS
 from worldsim.evaluate.driver import Driver
 from worldsim.evaluate.machine import describe_machine
+from worldsim.evaluate.page import write_report
 from worldsim.evaluate.report import EvalConfig
 from worldsim.evaluate.suites import frames_of, run_parts
-from worldsim.evaluate.tables import Results, console_tables, write_report
+from worldsim.evaluate.tables import Results, console_tables
 from worldsim.record.output import replace_file
 
 
 def evaluate_checkpoint(config: EvalConfig, console: Console) -> None:
     """Load the checkpoint and the true world, measure, tell."""
     engine = WorldEngine.from_pretrained(
-        config.checkpoint, device=config.device, steps=config.steps
+        config.checkpoint, device=config.device, steps=config.steps, backend=config.backend
     )
     truth = BlockWorld(engine.intrinsics, renderer=config.renderer)
     arena = Arena(Driver(engine), truth, list(config.seed_range))
-    checkpoint = {"name": config.checkpoint, "hash": engine.model_hash}
+    checkpoint = {"name": config.checkpoint, "hash": engine.model_hash, "backend": engine.backend}
     try:
         results = evaluate(arena, config, checkpoint, console)
     finally:
@@ -48,6 +50,7 @@ def evaluate(
 ) -> Results:
     """All results as one JSON-able mapping, with a progress bar on the console."""
     budget, parts = BUDGETS[config.suite], config.only or PARTS
+    begun_s = perf_counter()
     total = sum(frames_of(part, budget, len(arena.seeds)) for part in parts)
     with _progress(console) as progress:
         task = progress.add_task("", total=total)
@@ -59,6 +62,7 @@ def evaluate(
         "suite": config.suite,
         "seeds": config.seeds,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "took_s": perf_counter() - begun_s,
         "machine": describe_machine(),
         "checkpoint": dict(checkpoint),
         **measured,

@@ -63,12 +63,20 @@ def ssim(
 
 def sharpness(
     frame: NDArray[np.uint8],  # [H, W, 3]
+    mask: NDArray[np.bool_] | None = None,  # [H, W] the pixels that count; all without it
 ) -> float:
-    """Mean magnitude of the luminance gradient, in grey levels a pixel."""
+    """Mean magnitude of the luminance gradient, in grey levels a pixel; NaN for an empty mask.
+
+    A gradient is taken between a pixel, its right and its lower neighbour; all three must lie in
+    the mask.
+    """
     grey = frame.astype(np.float32) @ np.array((0.299, 0.587, 0.114), dtype=np.float32)
     across = grey[:-1, 1:] - grey[:-1, :-1]
     down = grey[1:, :-1] - grey[:-1, :-1]
-    return float(np.hypot(across, down).mean())
+    slope = np.hypot(across, down)
+    if mask is not None:
+        slope = slope[mask[:-1, :-1] & mask[:-1, 1:] & mask[1:, :-1]]
+    return float(slope.mean()) if slope.size else math.nan
 
 
 def flying_rate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from worldsim.evaluate.arena import Arena, Question, scored_ticks, set_questions
@@ -20,6 +20,7 @@ Trial = Callable[["Trip", str], list[FrameScore]]
 class Trip:
     """A burn-in, a way out, and the way back along the same poses."""
 
+    name: str
     arena: Arena
     walk: Walk
     questions: dict[int, Question]  # true frames of the way back, by tick
@@ -31,12 +32,12 @@ class Trip:
 
 def revisit(arena: Arena, budget: Mapping[int, SeedsByMode]) -> ByLength:
     """A real way out, a dreamed way back, against the true frames at the same poses."""
-    return _by_length(arena, budget, walk_out, _come_back)
+    return _by_length("way back", arena, budget, walk_out, _come_back)
 
 
 def look_away_and_back(arena: Arena, budget: Mapping[int, SeedsByMode]) -> ByLength:
     """As `revisit`, but the way out is a turn in place by half to three quarters of a circle."""
-    return _by_length(arena, budget, turn_away, _come_back)
+    return _by_length("look back", arena, budget, turn_away, _come_back)
 
 
 def self_revisit(arena: Arena, budget: Mapping[int, SeedsByMode]) -> ByLength:
@@ -44,7 +45,7 @@ def self_revisit(arena: Arena, budget: Mapping[int, SeedsByMode]) -> ByLength:
 
     `seen` tells surfaces that the real burn-in showed from those that the dream invented.
     """
-    return _by_length(arena, budget, walk_out, _agree_with_itself)
+    return _by_length("own way back", arena, budget, walk_out, _agree_with_itself)
 
 
 def walk_out(arena: Arena, seed: int, length: int) -> Walk:
@@ -57,26 +58,28 @@ def turn_away(arena: Arena, seed: int, length: int) -> Walk:
 
 
 def _by_length(
-    arena: Arena, budget: Mapping[int, SeedsByMode], walk_out: WalkOut, trial: Trial
+    name: str,
+    arena: Arena,
+    budget: Mapping[int, SeedsByMode],
+    walk_out: WalkOut,
+    trial: Trial,
 ) -> ByLength:
     results: ByLength = {}
     for length, seeds_by_mode in budget.items():
-        scores: dict[str, list[FrameScore]] = {mode: [] for mode in seeds_by_mode}
+        scores: dict[str, list[list[FrameScore]]] = {mode: [] for mode in seeds_by_mode}
         trips = min(max(seeds_by_mode.values()), len(arena.seeds))
         for number, seed in enumerate(arena.seeds[:trips]):
-            trip = _plan_trip(arena, walk_out(arena, seed, length))
+            trip = _plan_trip(name, arena, walk_out(arena, seed, length))
             for mode, count in seeds_by_mode.items():
                 if number < count:
-                    scores[mode] += trial(trip, mode)
-        results[str(length)] = {
-            mode: summarise(scores[mode], min(count, len(arena.seeds)))
-            for mode, count in seeds_by_mode.items()
-        }
+                    scores[mode].append(trial(trip, mode))
+        results[str(length)] = {mode: summarise(walks) for mode, walks in scores.items()}
     return results
 
 
-def _plan_trip(arena: Arena, walk: Walk) -> Trip:
+def _plan_trip(name: str, arena: Arena, walk: Walk) -> Trip:
     return Trip(
+        name,
         arena,
         walk,
         set_questions(
@@ -93,9 +96,7 @@ def _come_back(trip: Trip, mode: str) -> list[FrameScore]:
     arena.driver.burn_in(walk.clip(BURN_IN), seed=walk.seed, memory=mode)
     arena.driver.feed(walk.actions[BURN_IN - 1 :], walk.observations[BURN_IN:])
     dreamed = arena.driver.follow(trip.back)
-    if mode == "full" and walk.seed == arena.seeds[0]:
-        targets = walk.observations[BURN_IN - 1 : -1][::-1]
-        arena.keep_strip(f"way back of {len(targets)} frames, seed {walk.seed}", targets, dreamed)
+    _keep_strip(trip, mode, walk.observations[BURN_IN - 1 : -1][::-1], dreamed)
     return [question.score(dreamed[tick]) for tick, question in trip.questions.items()]
 
 
@@ -105,6 +106,7 @@ def _agree_with_itself(trip: Trip, mode: str) -> list[FrameScore]:
     steps = zip(walk.actions[BURN_IN - 1 :], walk.poses[BURN_IN:], strict=True)
     out = [walk.observations[BURN_IN - 1], *arena.driver.follow(steps)]
     back = arena.driver.follow(trip.back)
+    _keep_strip(trip, mode, out[-2::-1], back)
     real = walk.observations[:BURN_IN]
     questions = set_questions(
         _targets_back(out[:-1]),
@@ -117,8 +119,17 @@ def _agree_with_itself(trip: Trip, mode: str) -> list[FrameScore]:
     return [question.score(back[tick]) for tick, question in questions.items()]
 
 
+def _keep_strip(
+    trip: Trip, mode: str, targets: Sequence[Observation], dreamed: Sequence[Observation]
+) -> None:
+    seed = trip.walk.seed
+    if mode == "full" and seed == trip.arena.seeds[0]:
+        title = f"{trip.name} of {len(dreamed)} frames, seed {seed}"
+        trip.arena.keep_strip(title, targets, dreamed)
+
+
 def _targets_back(
-    out: tuple[Observation, ...] | list[Observation],
+    out: Sequence[Observation],
 ) -> dict[int, Observation]:
     """The frames of a way out, by the tick of the way back that should show them again."""
     return dict(enumerate(reversed(out)))

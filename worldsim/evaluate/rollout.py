@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from worldsim.evaluate.arena import Arena, set_questions
 from worldsim.evaluate.budget import BURN_IN, HORIZONS, POSE_TICKS, Budget
-from worldsim.evaluate.score import FrameScore, Summary, mean_or_none, summarise
+from worldsim.evaluate.score import FrameScore, Summary, summarise
+from worldsim.evaluate.statistics import means, standard_errors
 from worldsim.evaluate.truth import path_length_m
 
 STRIPS = 4
 
 
 def rollout(arena: Arena, budget: Budget) -> dict[str, Summary]:
-    """Scores of the single frames 1, 8, 32 and 128 steps after the burn-in, by horizon.
+    """Scores of the single frames 1, 2, 4 ... 128 steps after the burn-in, by horizon.
 
     The dream is given the true camera path as well: pictures are judged here, poses apart.
     """
-    scores: dict[int, list[FrameScore]] = {}
+    scores: dict[int, list[list[FrameScore]]] = {}
     lengths = budget.rollout_lengths(len(arena.seeds))
     for number, (seed, length) in enumerate(zip(arena.seeds, lengths, strict=True)):
         for horizon, score in _dream_on(arena, seed, length, picture=number < STRIPS):
-            scores.setdefault(horizon, []).append(score)
-    return {str(horizon): summarise(scores[horizon], len(scores[horizon])) for horizon in scores}
+            scores.setdefault(horizon, []).append([score])
+    return {str(horizon): summarise(walks) for horizon, walks in sorted(scores.items())}
 
 
 def _dream_on(
@@ -48,21 +51,27 @@ def _dream_on(
 
 def pose(arena: Arena, budget: Budget) -> Summary:
     """How far the dreamed camera is from the true one after 32 steps of its own, metres."""
-    errors, paths, turns = [], [], []
-    seeds = arena.seeds[: budget.pose]
-    for seed in seeds:
-        walk = arena.walks.take(seed, BURN_IN + POSE_TICKS)
-        arena.driver.burn_in(walk.clip(BURN_IN), seed=seed)
-        dreamed = [arena.driver.dream(action).pose for action in walk.actions[BURN_IN - 1 :]]
-        true = walk.poses[BURN_IN:]
-        errors.append(float(np.linalg.norm(dreamed[-1].position() - true[-1].position())))
-        turns.append(abs((dreamed[-1].yaw_deg - true[-1].yaw_deg + 180.0) % 360.0 - 180.0))
-        paths.append(path_length_m(walk.poses[BURN_IN - 1 :]))
+    rows = [_lose_the_way(arena, seed) for seed in arena.seeds[: budget.pose]]
     return {
-        "n": len(seeds),
+        "n": len(rows),
         "ticks": POSE_TICKS,
-        "error_m": mean_or_none(errors),
-        "worst_m": max(errors),
-        "yaw_error_deg": mean_or_none(turns),
-        "path_m": mean_or_none(paths),
+        "worst_m": max(row["error_m"] for row in rows),
+        **_pose_means(rows),
+        "se": standard_errors(rows, _pose_means),
     }
+
+
+def _lose_the_way(arena: Arena, seed: int) -> dict[str, float]:
+    walk = arena.walks.take(seed, BURN_IN + POSE_TICKS)
+    arena.driver.burn_in(walk.clip(BURN_IN), seed=seed)
+    dreamed = [arena.driver.dream(action).pose for action in walk.actions[BURN_IN - 1 :]][-1]
+    true = walk.poses[-1]
+    return {
+        "error_m": float(np.linalg.norm(dreamed.position() - true.position())),
+        "yaw_error_deg": abs((dreamed.yaw_deg - true.yaw_deg + 180.0) % 360.0 - 180.0),
+        "path_m": path_length_m(walk.poses[BURN_IN - 1 :]),
+    }
+
+
+def _pose_means(rows: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
+    return means(rows, ("error_m", "yaw_error_deg", "path_m"))

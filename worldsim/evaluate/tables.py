@@ -1,20 +1,16 @@
-"""The results for people: tables on the console, and a folder with pictures."""
+"""The results for people: the lines of the tables, and the tables on the console."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from worldsim.evaluate.arena import Strip
-from worldsim.record.contact_sheet import contact_sheet, save_png
-from worldsim.record.output import replace_file
-
 Results = dict[str, Any]
 
+TOLD_HORIZONS = ("1", "8", "32", "128")  # the others are for the plot
 SCORES = {
     "n": "n",
     "psnr": "PSNR",
@@ -24,12 +20,13 @@ SCORES = {
     "copy_last": "copy",
     "warp_last": "warp 1",
     "warp_only": "warp",
-    "warp_only_seen": "(seen)",
+    "warp_only_seen": "warp seen",
     "sharpness": "sharp",
+    "sharpness_unseen": "sharp unseen",
     "flying": "flying",
 }
-
-CONSOLE_SCORES = [name for name in SCORES if name not in ("warp_only_seen", "flying")]
+CONSOLE_SCORES = [name for name in SCORES if name not in ("ssim", "warp_only_seen")]
+_RATIOS = ("ssim", "sharpness", "sharpness_unseen", "flying")
 
 
 def score_rows(results: Results) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -37,7 +34,8 @@ def score_rows(results: Results) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if "next" in results:
         yield "next", results["next"]
     for horizon, scores in results.get("rollout", {}).items():
-        yield f"rollout {horizon}", scores
+        if horizon in TOLD_HORIZONS:
+            yield f"rollout {horizon}", scores
     for part in ("revisit", "look_away", "self_revisit"):
         for length, modes in results.get(part, {}).items():
             for mode, scores in modes.items():
@@ -46,23 +44,29 @@ def score_rows(results: Results) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def fact_rows(results: Results) -> Iterator[tuple[str, str]]:
     """Every line of the table of single figures."""
+    for length, modes in results.get("edits", {}).items():
+        for mode, edits in modes.items():
+            yield f"edits {length} {mode}", _edits_text(edits)
     if "control" in results:
         control = results["control"]
-        yield "control", f"{control['accuracy']:.0%} right (chance {control['chance']:.0%})"
+        yield (
+            "control",
+            f"{control['accuracy']:.0%} right {_interval_text(control)}, "
+            f"chance {control['chance']:.0%}, {control['frames']} frames",
+        )
     if "pose" in results:
         pose = results["pose"]
         yield (
             f"pose after {pose['ticks']}",
-            f"{pose['error_m']:.2f} m off on a path of {pose['path_m']:.1f} m",
+            f"{with_error(pose, 'error_m', '.2f')} m off on a path of "
+            f"{with_error(pose, 'path_m', '.1f')} m, n = {pose['n']}",
         )
+    for name, score in (results.get("events") or {}).items():
+        yield f"event {name}", _event_text(score)
     for length, drift in results.get("drift", {}).items():
-        yield f"drift {length}", _drift_text(drift)
+        yield f"drift {length}", f"{_drift_text(drift)}, n = {drift['n']}"
         yield f"true change {length}", _drift_text(drift["truth"])
-    if results["speed"]["fps"] is not None:
-        yield "speed", f"{results['speed']['fps']:.1f} frames/s"
-        yield "ms a frame", _percentile_text(results["speed"]["step_ms"])
-    for stage, times in results["speed"]["stages_ms"].items():
-        yield f"  {stage}", _percentile_text(times)
+    yield from _speed_rows(results["speed"])
 
 
 def console_tables(results: Results) -> Iterator[Table]:
@@ -73,7 +77,7 @@ def console_tables(results: Results) -> Iterator[Table]:
     for column in CONSOLE_SCORES:
         scores.add_column(SCORES[column], justify="right")
     for name, row in score_rows(results):
-        scores.add_row(name, *_cells(row, CONSOLE_SCORES))
+        scores.add_row(name, *(_number(column, row[column]) for column in CONSOLE_SCORES))
     yield scores
     facts = Table(show_header=False, box=SIMPLE_HEAD, pad_edge=False)
     for name, text in fact_rows(results):
@@ -81,68 +85,73 @@ def console_tables(results: Results) -> Iterator[Table]:
     yield facts
 
 
-def write_report(results: Results, strips: Sequence[Strip], folder: Path) -> Path:
-    """report.md with the tables and one contact sheet a strip, true frames above dreamed ones."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [*_heading(results), *_markdown_scores(results), "", *_markdown_facts(results)]
-    for number, strip in enumerate(strips):
-        picture = folder / f"strip_{number:02d}.png"
-        save_png(contact_sheet([strip.target, strip.dreamed], ["asked for", "dreamed"]), picture)
-        lines += ["", f"{strip.title}: asked for above, dreamed below", "", f"![]({picture.name})"]
-    path = folder / "report.md"
-    replace_file(path, ("\n".join(lines) + "\n").encode())
-    return path
+def score_cell(scores: Mapping[str, Any], name: str) -> str:
+    """A score with its standard error, as far as there is one."""
+    return str(scores["n"]) if name == "n" else with_error(scores, name, _digits(name))
 
 
-def _heading(results: Results) -> list[str]:
-    machine, checkpoint = results["machine"], results["checkpoint"]
-    return [
-        f"# Evaluation of {checkpoint['name']}",
-        "",
-        f"{results['suite']} suite, seeds {results['seeds']}, {results['date']}, "
-        f"weights {checkpoint['hash']}.",
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}, "
-        f"torch {machine['torch']}, worldsim {machine['worldsim']} ({machine['commit']}).",
-        "",
-        "PSNR in dB: of the whole frame, of surfaces that real frames had shown, and of the rest;",
-        "copy: the last known frame; warp: known frames moved by their depth, without a network;",
-        "sharp: gradient relative to the target's; flying: lone pixels.",
-        "",
-    ]
-
-
-def _markdown_scores(results: Results) -> list[str]:
-    head = ["| | " + " | ".join(SCORES.values()) + " |", "|---" + "|---:" * len(SCORES) + "|"]
-    rows = [
-        f"| {name} | " + " | ".join(_cells(row, SCORES)) + " |" for name, row in score_rows(results)
-    ]
-    return head + rows
-
-
-def _markdown_facts(results: Results) -> list[str]:
-    rows = [f"| {name.strip()} | {text} |" for name, text in fact_rows(results)]
-    return ["| | |", "|---|---|", *rows]
-
-
-def _cells(scores: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    return [_cell(name, scores[name]) for name in columns]
-
-
-def _cell(name: str, value: float | None) -> str:
+def with_error(figures: Mapping[str, Any], name: str, digits: str) -> str:
+    """A mean, and after ± its standard error over seeds."""
+    value, error = figures[name], figures["se"][name]
     if value is None:
         return "–"
-    if name == "n":
-        return str(value)
-    if name == "flying":
-        return f"{value:.2%}"
-    return f"{value:.2f}" if name in ("ssim", "sharpness") else f"{value:.1f}"
+    return f"{value:{digits}}" if error is None else f"{value:{digits}} ± {error:{digits}}"
 
 
-def _drift_text(drift: Mapping[str, float]) -> str:
+def _number(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return str(value) if name == "n" else f"{value:{_digits(name)}}"
+
+
+def _digits(name: str) -> str:
+    return ".2f" if name in _RATIOS else ".1f"
+
+
+def _event_text(score: Mapping[str, Any]) -> str:
+    figures = {
+        name: "–" if score[name] is None else f"{score[name]:.2f}"
+        for name in ("average_precision", "precision", "recall")
+    }
+    told = ", ".join(f"{name.replace('_', ' ')} {figure}" for name, figure in figures.items())
     return (
-        f"sharpness {drift['sharpness']:.0%}, depth {drift['depth']:.0%}, "
-        f"colour {drift['colour']:.0%}, path {drift['path_m']:.0f} m"
+        f"{told}; {score['happened']} in {score['ticks']} ticks (chance {score['base_rate']:.3f})"
     )
+
+
+def _edits_text(edits: Mapping[str, Any]) -> str:
+    if not edits["n"]:
+        return f"none of {edits['attempts']} could be seen"
+    hands = ", ".join(
+        f"{hand} {one['kept']} of {one['n']}" for hand, one in edits["by_hand"].items()
+    )
+    return (
+        f"{edits['share']:.0%} kept {_interval_text(edits)}: {hands}; "
+        f"path away {with_error(edits, 'path_m', '.0f')} m"
+    )
+
+
+def _interval_text(share: Mapping[str, Any]) -> str:
+    low, high = share["interval"]
+    return f"(95% interval {low:.0%} to {high:.0%})"
+
+
+def _drift_text(drift: Mapping[str, Any]) -> str:
+    shares = ", ".join(
+        f"{name} {with_error(drift, name, '.0%')}" for name in ("sharpness", "depth", "colour")
+    )
+    return (
+        f"{shares}, flying {with_error(drift, 'flying', '.2%')}, "
+        f"path {with_error(drift, 'path_m', '.0f')} m"
+    )
+
+
+def _speed_rows(speed: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if speed["fps"] is not None:
+        yield "speed", f"{speed['fps']:.1f} frames/s over {speed['frames']} dreamed frames"
+        yield "ms a frame", _percentile_text(speed["step_ms"])
+    for stage, times in speed["stages_ms"].items():
+        yield f"  {stage}", _percentile_text(times)
 
 
 def _percentile_text(times: Mapping[str, float]) -> str:

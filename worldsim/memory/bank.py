@@ -25,9 +25,11 @@ from worldsim.types import Pose
 T = TypeVar("T", bound=np.generic)
 
 MORE_TRUSTED = 1.25  # a frame trusted this many times more is worth keeping beside the old one
-AS_TRUSTED = 0.5  # a frame trusted less than this share cannot contradict what is stored
+AS_TRUSTED = 0.7  # a frame trusted less than this share cannot contradict what is stored
 CANDIDATES = 8  # least recently used keyframes that are compared when one must go
 FALLBACK_VIEWS = 256  # recently used keyframes that are compared when nothing known is in view
+REACH_M = 7.0  # how far from the eye a hand can have changed something
+STROKE_TICKS, SAME_M, SAME_TURN = 5, 1.0, 0.985  # cosine of 10 degrees
 NEARBY_M = 16.0  # so many metres away count as much as a turn by 60 degrees in the fallback
 
 
@@ -98,21 +100,34 @@ class MemoryBank:
         pose: Pose,
         frame: int,
         trust: float = 1.0,
+        *,
+        touched: bool = False,
     ) -> bool:
-        """Offers a frame; True if it was admitted, because it is new, changed, or far away."""
+        """Offers a frame; True if it was admitted, because it is new, changed, or far away.
+
+        Args:
+            touched: a hand has just acted. One block is too small a part of most pictures to be
+                noticed as a change, and memory would bring back the world before it. So the frame
+                is admitted, and takes the place of all that was known within the hand's reach,
+                and of the keyframe a few ticks before: a button held down fills no memory.
+        """
         self._require_fitting(rgb, depth, trust)
         self._last_frame = frame
         newest = self._newest()
-        if newest is not None and abs(frame - newest.frame) < self.config.min_gap:
+        gap = self.config.min_gap if newest is None else abs(frame - newest.frame)
+        if gap < self.config.min_gap:
             return False
         points, depths = sparse_points(depth, pose, self.intrinsics)
-        through = self._looked_through(depth, pose, trust)
-        if newest is not None and through.share < self.config.contradiction:
+        through = self._looked_through(depth, pose, trust, REACH_M if touched else 0.0)
+        changed = touched or through.share >= self.config.contradiction
+        if newest is not None and not changed:
             novelty = self._novelty(points, depths, trust)
             far = self._is_far(pose, newest.pose) and novelty >= self.config.little_novelty
             if novelty < self.config.novelty and not far:
                 return False
         self._hash.remove_points(through.points)
+        if touched and newest is not None and gap < STROKE_TICKS and _is_same_view(pose, newest):
+            self._drop(self._next_number - 1)
         keyframe = Keyframe(_frozen(rgb), _frozen(depth.astype(np.float16)), pose, frame, trust)
         self._add(keyframe, points, depths)
         return True
@@ -182,11 +197,13 @@ class MemoryBank:
         return novelty_share(known, depths, trust / MORE_TRUSTED, self.config.coarser)
 
     def _looked_through(
-        self, depth: NDArray[np.float32], pose: Pose, trust: float
+        self, depth: NDArray[np.float32], pose: Pose, trust: float, reach_m: float
     ) -> LookedThrough:
         nearby = self._hash.near_view(pose_matrix(pose), self.intrinsics)
         overruled = nearby.trusts * AS_TRUSTED <= trust
-        return looked_through(nearby.where(overruled), depth, pose, self.intrinsics)
+        return looked_through(
+            nearby.where(overruled), depth, pose, self.intrinsics, reach_m=reach_m
+        )
 
     def _is_far(self, pose: Pose, other: Pose) -> bool:
         moved = float(np.linalg.norm(pose.position() - other.position()))
@@ -255,6 +272,12 @@ class MemoryBank:
         distance = np.linalg.norm(matrices[:, :3, 3] - pose.position(), axis=1)
         alike = -matrices[:, :3, 2] @ forward_axis(pose_matrix(pose)) - distance / (2 * NEARBY_M)
         return [numbers[i] for i in np.argsort(-alike, kind="stable")[:count]]
+
+
+def _is_same_view(pose: Pose, keyframe: Keyframe) -> bool:
+    moved = float(np.linalg.norm(pose.position() - keyframe.pose.position()))
+    turn = forward_axis(pose_matrix(pose)) @ forward_axis(pose_matrix(keyframe.pose))
+    return moved < SAME_M and bool(turn > SAME_TURN)
 
 
 def _frozen(array: NDArray[T]) -> NDArray[T]:

@@ -17,7 +17,7 @@ THROUGH_RELATIVE, THROUGH_M = 0.25, 1.0  # a surface this far behind a point mea
 
 @dataclass(frozen=True, slots=True)
 class LookedThrough:
-    """Known points that a frame sees through: the world was edited there."""
+    """Known points that a frame disproves, and how many of them it sees through."""
 
     points: Nearby
     share: float  # of the known points that should be visible
@@ -45,8 +45,13 @@ def looked_through(
     depth: NDArray[np.floating],  # [H, W] metres
     pose: Pose,
     intrinsics: Intrinsics,
+    *,
+    reach_m: float = 0.0,
 ) -> LookedThrough:
-    """The known points that stand clearly in front of what the frame sees, 3x3 pixels around."""
+    """The known points that stand clearly in front of what the frame sees, 3x3 pixels around.
+
+    Within `reach_m` of the eye, where a hand may have changed anything, all that are in view.
+    """
     seen = project_points(nearby.places, pose_matrix(pose), intrinsics)
     height, width = depth.shape
     row = np.clip((seen.y * height).astype(np.int64), 1, height - 2)
@@ -59,6 +64,6 @@ def looked_through(
     gone = nearest > seen.depth * (1 + THROUGH_RELATIVE) + THROUGH_M
     hidden = nearest < seen.depth / (1 + THROUGH_RELATIVE) - THROUGH_M
     visible = len(seen.index) - int(np.count_nonzero(hidden))
-    index = seen.index[gone]
-    share = len(index) / visible if visible else 0.0
+    share = np.count_nonzero(gone) / visible if visible else 0.0
+    index = seen.index[gone | (seen.depth < reach_m)]
     return LookedThrough(nearby.where(index), share)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from worldsim.actions import SCHEMA, schema_hash
 from worldsim.errors import CheckpointError, ConfigError
+from worldsim.model.heads import EventHead
 from worldsim.model.presets import ModelConfig
 from worldsim.model.world_model import WorldModel
 
@@ -22,6 +25,9 @@ FORMAT_VERSION = 1
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 SHIPPED = Path(str(files("worldsim.assets.checkpoints")))
+EVENT_HEAD = "event_head."
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +63,16 @@ def save_checkpoint(model: WorldModel, folder: Path, training: dict[str, object]
 def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
     """Load a shipped checkpoint by name, or a folder by path.
 
+    One from before there was an event head gets an untrained one.
+
     Raises CheckpointError if it is missing, truncated, foreign, or of another schema.
     """
     folder = find_checkpoint(name_or_path)
     record = _read_config(folder)
     model = _build(folder, record)
     weights = folder / WEIGHTS_NAME
-    tensors = _read_weights(weights)
     expected = model.state_dict()
+    tensors = with_event_head(_read_weights(weights), fresh_event_head(model.config))
     wrong = [
         name
         for name in expected.keys() | tensors.keys()
@@ -82,6 +90,24 @@ def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
     training = record["training"]
     assert isinstance(training, dict)
     return Checkpoint(model.eval(), weights_hash(weights), training)
+
+
+def with_event_head(
+    tensors: Mapping[str, torch.Tensor], fresh: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The tensors of a model; those of `fresh` for its event head if it has nothing of one."""
+    if any(name.startswith(EVENT_HEAD) for name in tensors):
+        return dict(tensors)
+    logger.info("these weights have no event head: an untrained one takes its place")
+    return {**tensors, **{k: t for k, t in fresh.items() if k.startswith(EVENT_HEAD)}}
+
+
+def fresh_event_head(config: ModelConfig) -> dict[str, torch.Tensor]:
+    """An untrained event head, the same each time, by the names that it has in a model."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        head = EventHead(config)
+    return {EVENT_HEAD + name: tensor for name, tensor in head.state_dict().items()}
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:

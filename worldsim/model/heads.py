@@ -1,4 +1,4 @@
-"""Small heads on the trunk. Walls make dead reckoning wrong: the pose head sees them."""
+"""Small heads on the trunk: where the next action leads to, and what the last one brought."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ HIDDEN = 256
 WALK_M, SPRINT_M, SNEAK_M = 0.216, 0.281, 0.065  # a tick's way at full speed
 GRIP = 0.65  # share of the way to the wanted velocity that a tick closes
 SETTLED_M = 0.03  # smaller motions are noise: half a sneak
-MOTION_SIZE = 5  # last displacement (right, up, forward; metres), sin and cos of the pitch
+MOVE_SIZE = 3  # a displacement: right, up, forward; metres
+MOTION_SIZE = MOVE_SIZE + 2  # and sin and cos of the pitch
+EVENTS = ("reward", "end")  # a gem was taken; the beacon is within reach
 
 
 def walking_prior(
@@ -49,22 +51,40 @@ def settled(
     return torch.where(moves.abs() < SETTLED_M, 0.0, moves)
 
 
-class PoseHead(nn.Module):
+class TokenHead(nn.Module):
+    """A few features of every trunk token, and what else it is told -> numbers, at first zeros."""
+
+    def __init__(self, config: ModelConfig, told: int, outputs: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(config.dim, TOKEN_FEATURES)
+        self.hidden1 = nn.Linear(TOKEN_FEATURES * config.tokens + told, HIDDEN)
+        self.hidden2 = nn.Linear(HIDDEN, HIDDEN)
+        self.out = nn.Linear(HIDDEN, outputs)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def read(
+        self,
+        tokens_BSD: Tensor,
+        *told: Tensor,  # each [B, n]
+    ) -> Tensor:  # [B, outputs] float32
+        seen = rearrange(
+            self.squeeze(F.layer_norm(tokens_BSD, tokens_BSD.shape[-1:])), "b s f -> b (s f)"
+        )
+        x = torch.cat((seen, *(part.to(seen.dtype) for part in told)), dim=-1)
+        return self.out(F.silu(self.hidden2(F.silu(self.hidden1(x))))).float()
+
+
+class PoseHead(TokenHead):
     """Trunk tokens of frame t, action t and the last motion -> level displacement from t to t+1.
 
-    It corrects `walking_prior`: an untrained head walks on free ground. Heights are none of its
-    business: errors of them add up. See `worldsim.engine.footing`.
+    It corrects `walking_prior`: an untrained head walks on free ground. Walls make dead reckoning
+    wrong: this head sees them. Heights are none of its business: errors of them add up. See
+    `worldsim.engine.footing`.
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.squeeze = nn.Linear(config.dim, TOKEN_FEATURES)
-        width = TOKEN_FEATURES * config.tokens + config.action_size + MOTION_SIZE
-        self.hidden1 = nn.Linear(width, HIDDEN)
-        self.hidden2 = nn.Linear(HIDDEN, HIDDEN)
-        self.out = nn.Linear(HIDDEN, 2)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        super().__init__(config, told=config.action_size + MOTION_SIZE, outputs=2)
 
     def forward(
         self,
@@ -72,9 +92,27 @@ class PoseHead(nn.Module):
         action: Tensor,  # [B, action_size]
         motion: Tensor,  # [B, MOTION_SIZE]
     ) -> Tensor:  # [B, 2] metres to the right and forward of the yaw after the action
-        seen = rearrange(
-            self.squeeze(F.layer_norm(tokens_BSD, tokens_BSD.shape[-1:])), "b s f -> b (s f)"
-        )
-        x = torch.cat((seen, action.to(seen.dtype), motion.to(seen.dtype)), dim=-1)
-        x = F.silu(self.hidden2(F.silu(self.hidden1(x))))
-        return walking_prior(action, motion) + self.out(x).float()
+        return walking_prior(action, motion) + self.read(tokens_BSD, action, motion)
+
+
+class EventHead(TokenHead):
+    """Trunk tokens of frame t+1 and the displacement from t to t+1 -> logits of that tick's EVENTS.
+
+    It judges by what is seen alone, so it works where there is no truth. The action is in the
+    tokens: the trunk was told it. An untrained head finds every event as likely as not.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config, told=MOVE_SIZE, outputs=len(EVENTS))
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has ever learnt: its last layer starts at zero."""
+        return bool(self.out.weight.any())
+
+    def forward(
+        self,
+        tokens_BSD: Tensor,
+        move: Tensor,  # [B, MOVE_SIZE]
+    ) -> Tensor:  # [B, len(EVENTS)]
+        return self.read(tokens_BSD, move)

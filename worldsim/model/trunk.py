@@ -124,7 +124,7 @@ def attention_mask(
     """Block-causal over the sequence; every frame sees the valid part of the context."""
     if context is None:
         return None if frames == 1 else block_causal_mask(frames, tokens, device)
-    batch = len(context.valid)
+    batch = context.valid.shape[0]
     causal = block_causal_mask(frames, tokens, device)
     own = causal.expand(batch, 1, *causal.shape)
     return torch.cat((context.valid[:, None, None].expand(-1, 1, frames * tokens, -1), own), dim=3)

@@ -20,7 +20,7 @@ from worldsim.camera import plucker_rays
 from worldsim.model.codec import make_codec
 from worldsim.model.conditioning import FrameConditioner, RayEncoder
 from worldsim.model.conv import Down, Stage, Up, channel_norm
-from worldsim.model.heads import PoseHead
+from worldsim.model.heads import EventHead, PoseHead
 from worldsim.model.presets import ModelConfig
 from worldsim.model.trunk import Context, FrameKV, Trunk
 
@@ -70,6 +70,7 @@ class WorldModel(nn.Module):
         self.out = nn.Conv2d(widths[0], (channels + 1) * patch_area, 3, padding=1)
         self.recall_tokens = nn.Linear(channels * config.patch_of_token**2, config.dim)
         self.pose_head = PoseHead(config)
+        self.event_head = EventHead(config)
         _start_as_hint(self.out, channels)
 
     def forward(self, frames: FrameInputs, context: Context | None = None) -> Prediction:
@@ -104,16 +105,7 @@ class WorldModel(nn.Module):
         confidence: Tensor,  # [B, T, 1, H, W]
     ) -> tuple[Tensor, Tensor]:  # [B, T, C, h, w], [B, T, 1, h, w]
         """The hint in the codec's space."""
-        return self.encode(hint), self.pool_confidence(confidence)
-
-    def pool_confidence(
-        self,
-        confidence: Tensor,  # [B, T, 1, H, W]
-    ) -> Tensor:  # [B, T, 1, h, w]
-        """A latent pixel is as sure as its least sure pixel."""
-        flat = rearrange(confidence, "b t c h w -> (b t) c h w")
-        sure = -F.max_pool2d(-flat, self.config.downscale)
-        return rearrange(sure, "(b t) c h w -> b t c h w", b=len(confidence))
+        return self.encode(hint), pool_confidence(confidence, self.config.downscale)
 
     def recall(
         self,
@@ -164,7 +156,7 @@ class WorldModel(nn.Module):
         if self.config.codec == "pixels":
             return frames
         flat = rearrange(frames, "b t c h w -> (b t) c h w").to(self.stem.weight.dtype)
-        return rearrange(code(flat), "(b t) c h w -> b t c h w", b=len(frames)).float()
+        return rearrange(code(flat), "(b t) c h w -> b t c h w", b=frames.shape[0]).float()
 
     def _stem_rays(self, anchor_from_camera: Tensor) -> Tensor:  # [B*T, C, h/patch, w/patch]
         rays = self._rays(anchor_from_camera, self.config.downscale * self.config.patch)
@@ -181,12 +173,22 @@ class WorldModel(nn.Module):
         return plucker_rays(anchor_from_camera, world, grid)
 
 
+def pool_confidence(
+    confidence: Tensor,  # [B, T, 1, H, W]
+    downscale: int,  # pixels along a side of a latent pixel
+) -> Tensor:  # [B, T, 1, h, w]
+    """A latent pixel is as sure as its least sure pixel."""
+    flat = rearrange(confidence, "b t c h w -> (b t) c h w")
+    sure = -F.max_pool2d(-flat, downscale)
+    return rearrange(sure, "(b t) c h w -> b t c h w", b=confidence.shape[0])
+
+
 def compose(
     out: Tensor,  # [B*T, C + 1, h, w] residual and gate
     hint: Tensor,  # [B, T, C, h, w]
 ) -> Tensor:  # [B, T, C, h, w] float32
     """Gated hint plus residual."""
-    out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=len(hint))
+    out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=hint.shape[0])
     residual, gate = out[:, :, :-1], out[:, :, -1:]
     return torch.sigmoid(gate) * hint + residual
 

@@ -13,12 +13,15 @@ from pathlib import Path
 from rich.console import Console
 
 from worldsim.engine.clock import Clock, Pacer, RealClock, Unpaced
+from worldsim.engine.start import scene_names
 from worldsim.errors import ConfigError
 from worldsim.play.controls import Controls
 from worldsim.play.display import Display
-from worldsim.play.keymap import load_keymap
+from worldsim.play.keymap_file import load_keymap, save_keymap
 from worldsim.play.loop import LoopConfig, ModelLoop, Watcher
 from worldsim.play.mailbox import Mailbox, ScriptedInput
+from worldsim.play.menu import Menu
+from worldsim.play.menu_pages import Choices
 from worldsim.play.report import Report, report_on
 from worldsim.play.stats import process_age_s
 from worldsim.play.tick import Board
@@ -27,6 +30,7 @@ from worldsim.play.window import HeadlessWindow, NoDisplayError, PresenterName, 
 from worldsim.record.output import claim_folder
 from worldsim.record.script import compile_script, load_script
 from worldsim.record.worlds import (
+    BackendName,
     MadeWorld,
     MakeWorld,
     MemoryMode,
@@ -62,6 +66,8 @@ class PlayConfig:
     """What the dream remembers."""
     device: str = "auto"
     """Where the dream runs."""
+    backend: BackendName = "auto"
+    """Who computes the dream: torch, onnx, or auto, the faster of the two on this machine."""
     renderer: RendererName = "auto"
     """What draws the real world."""
     headless: bool = False
@@ -103,6 +109,7 @@ class PlayConfig:
             steps=self.steps,
             memory=self.memory,
             device=self.device,
+            backend=self.backend,
             renderer=self.renderer,
         )
 
@@ -144,7 +151,9 @@ class Session:
         Returns when the player quits or the configured frames are out, with the report written.
         """
         mailbox, board = Mailbox(), Board()
-        keymap = load_keymap(knows_key=window.knows_key)
+        loaded = load_keymap(knows_key=window.knows_key)
+        if loaded.warnings:
+            board.say(loaded.told())
         actions = compile_script(load_script(self.config.script)) if scripted else []
         source = ScriptedInput(actions) if scripted else mailbox
         loop = ModelLoop(
@@ -158,8 +167,8 @@ class Session:
         )
         display = Display(
             window=window,
-            controls=Controls(keymap, mailbox),
-            keymap=keymap,
+            controls=Controls(loaded.keymap, mailbox, self._menu()),
+            save_keymap=save_keymap,
             source=source,
             loop=loop,
             board=board,
@@ -178,6 +187,10 @@ class Session:
             image=config.image,
             frames=config.frames or default_frames,
         )
+
+    def _menu(self) -> Menu:
+        config = self.config
+        return Menu(Choices(seed=config.seed, scene=config.scene, scenes=tuple(scene_names())))
 
     def _made(self, kind: WorldKind) -> MadeWorld:
         return self.make(self.config.world_config(kind))

@@ -1,17 +1,35 @@
-"""From window events to the mailbox and to commands; owns whether the mouse is grabbed and paused.
+"""From window events to the mailbox, the menu and commands.
 
-Escape leaves in two steps: it pauses and frees the mouse, then it quits. A click takes the mouse
-(and resumes) without being a blow in the world.
+Owns the keymap, and whether the mouse is grabbed and the game paused. Escape frees the mouse and
+opens the menu, where all input goes until it is left. A click takes the mouse (and resumes) without
+being a blow in the world.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TypeAlias
 
 from worldsim.play.keymap import Command, Keymap, Turn
+from worldsim.play.loop import Start
 from worldsim.play.mailbox import Mailbox
-from worldsim.play.window import Event, FocusLost, Key, MouseMoved, Quit
+from worldsim.play.menu import Menu
+from worldsim.play.menu_pages import Reply
+from worldsim.play.menu_steps import KEY_STEPS
+from worldsim.play.sticks import Deflection, shaped, walked
+from worldsim.play.window import (
+    Event,
+    FileDropped,
+    FocusLost,
+    Key,
+    MouseMoved,
+    PadPlugged,
+    Quit,
+    StickMoved,
+    StickName,
+)
 from worldsim.types import BUTTONS
 
 MAX_REFRESH_S = 0.1  # a turn key held over a stall turns no further than this
@@ -29,8 +47,18 @@ class Wish(Enum):
     toggle_debug = auto()
     toggle_fullscreen = auto()
     take_screenshot = auto()
+    save_keymap = auto()
     quit = auto()
 
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Show the player a message."""
+
+    text: str
+
+
+Request: TypeAlias = Wish | Start | Say
 
 _SIMPLE = {
     Command.reset: Wish.reset,
@@ -40,36 +68,81 @@ _SIMPLE = {
     Command.fullscreen: Wish.toggle_fullscreen,
     Command.screenshot: Wish.take_screenshot,
 }
+_IN_MENU_TOO = (Command.screenshot, Command.fullscreen)
 
 
 class Controls:
     """Feeds a mailbox with events. Later input devices add their events here."""
 
-    def __init__(self, keymap: Keymap, mailbox: Mailbox) -> None:
+    def __init__(self, keymap: Keymap, mailbox: Mailbox, menu: Menu | None = None) -> None:
+        self.keymap = keymap
+        self.menu = menu or Menu()
         self.grabbed = False
         self.paused = False
-        self._keymap = keymap
         self._mailbox = mailbox
         self._down: set[str] = set()
         self._turning: set[Turn] = set()
+        self._sticks: dict[StickName, Deflection] = {"left": Deflection(), "right": Deflection()}
+        self._walking: frozenset[str] = frozenset()
         self._grab_on_resume = False
 
-    def handle(self, events: Sequence[Event], dt_s: float) -> list[Wish]:
+    def handle(self, events: Sequence[Event], dt_s: float) -> list[Request]:
         """Take in what happened during the last refresh of `dt_s` seconds."""
+        dt_s = min(dt_s, MAX_REFRESH_S)
         self._turning = {turn for turn in Turn if self._is_down(turn.name)}
-        wishes: list[Wish] = []
+        requests: list[Request] = []
         for event in events:
-            wishes += self._handle(event)
-        self._turn_by_keys(min(dt_s, MAX_REFRESH_S))
-        return wishes
+            requests += self._handle(event)
+        if self.menu.is_open:
+            requests += self._carried_out(self.menu.advance(dt_s, self.keymap))
+        self._turn_by_keys(dt_s)
+        self._turn_by_stick(dt_s)
+        self._walk_by_stick()
+        return requests
 
-    def _handle(self, event: Event) -> list[Wish]:
+    def toggle_hud(self) -> None:
+        self.keymap = self.keymap.with_setting("sight", "hud", not self.keymap.sight.hud)
+
+    def _handle(self, event: Event) -> list[Request]:
         match event:
             case Quit():
                 return [Wish.quit]
             case FocusLost():
                 self._let_go()
+                self._sticks = dict.fromkeys(self._sticks, Deflection())
                 self.grabbed = False
+                return []
+            case PadPlugged(name, connected):
+                return [Say(f"{name} is {'connected' if connected else 'gone'}")]
+            case FileDropped(path):
+                return self._carried_out(self.menu.dropped(path))
+            case StickMoved(stick, x, y):
+                self._sticks[stick] = Deflection(x, y)
+        return self._in_menu(event) if self.menu.is_open else self._in_game(event)
+
+    def _in_menu(self, event: Event) -> list[Request]:
+        if isinstance(event, Key) and event.down and not self.menu.is_capturing:
+            target = self.keymap.target_of.get(event.name)
+            for command in _IN_MENU_TOO:
+                if target == command.name and event.name not in KEY_STEPS:
+                    return [_SIMPLE[command]]
+        return self._carried_out(self.menu.handle(event, self.keymap))
+
+    def _carried_out(self, reply: Reply) -> list[Request]:
+        """Do what the menu answered."""
+        requests: list[Request] = []
+        if reply.keymap is not None:
+            self.keymap = reply.keymap
+            requests.append(Wish.save_keymap)
+        if reply.start is not None:
+            requests.append(reply.start)
+        if reply.leave and self.paused:
+            self.grabbed = self._grab_on_resume
+            requests += self._resume()
+        return [*requests, Wish.quit] if reply.quit else requests
+
+    def _in_game(self, event: Event) -> list[Request]:
+        match event:
             case MouseMoved() if self.grabbed and not self.paused:
                 self._look(event)
             case Key(name, down=True):
@@ -78,12 +151,12 @@ class Controls:
                 self._released(name)
         return []
 
-    def _pressed(self, key: str) -> list[Wish]:
+    def _pressed(self, key: str) -> list[Request]:
         if key == GRABBING_KEY and not self.grabbed:
             self.grabbed = True
             return self._resume()
         self._down.add(key)
-        target = self._keymap.target_of.get(key, "")
+        target = self.keymap.target_of.get(key, "")
         if target in Turn.__members__:
             self._turning.add(Turn[target])
         if target in BUTTONS and not self.paused:
@@ -92,51 +165,75 @@ class Controls:
 
     def _released(self, key: str) -> None:
         self._down.discard(key)
-        target = self._keymap.target_of.get(key, "")
-        if target in BUTTONS and not self._is_down(target):
+        target = self.keymap.target_of.get(key, "")
+        if target in BUTTONS and not (self._is_down(target) or target in self._walking):
             self._mailbox.release(target)
 
-    def _command(self, command: Command) -> list[Wish]:
+    def _command(self, command: Command) -> list[Request]:
         if command is Command.menu:
-            return [Wish.quit] if self.paused else self._pause()
+            return self._open_menu()
         if command is Command.pause:
             return self._toggle_pause()
         return [_SIMPLE[command]]
 
-    def _toggle_pause(self) -> list[Wish]:
+    def _open_menu(self) -> list[Request]:
+        self.menu.open(self._sticks["left"])
+        return [] if self.paused else self._pause()
+
+    def _toggle_pause(self) -> list[Request]:
         if self.paused:
             self.grabbed = self._grab_on_resume
             return self._resume()
-        grabbed = self.grabbed
-        wishes = self._pause()
-        self._grab_on_resume = grabbed
-        return wishes
+        return self._pause()
 
-    def _pause(self) -> list[Wish]:
-        self._grab_on_resume = False
+    def _pause(self) -> list[Request]:
+        self._grab_on_resume = self.grabbed
         self.paused, self.grabbed = True, False
         self._let_go()
         return [Wish.pause]
 
-    def _resume(self) -> list[Wish]:
+    def _resume(self) -> list[Request]:
         was_paused, self.paused = self.paused, False
         return [Wish.resume] if was_paused else []
 
     def _let_go(self) -> None:
         self._down.clear()
         self._turning.clear()
+        self._walking = frozenset()
         self._mailbox.release_all()
 
     def _look(self, moved: MouseMoved) -> None:
-        look = self._keymap.look
+        look = self.keymap.look
+        right = -moved.dx_px if look.invert_x else moved.dx_px
         down = -moved.dy_px if look.invert_y else moved.dy_px
-        self._mailbox.turn(moved.dx_px * look.mouse_deg_per_px, down * look.mouse_deg_per_px)
+        self._mailbox.turn(right * look.mouse_deg_per_px, down * look.mouse_deg_per_px)
 
     def _turn_by_keys(self, dt_s: float) -> None:
-        step_deg = self._keymap.look.keys_deg_per_s * dt_s
+        step_deg = self.keymap.look.keys_deg_per_s * dt_s
         for turn in sorted(self._turning, key=lambda turn: turn.name) if not self.paused else ():
             yaw, pitch = turn.value
             self._mailbox.turn(yaw * step_deg, pitch * step_deg)
 
+    def _turn_by_stick(self, dt_s: float) -> None:
+        pad = self.keymap.pad
+        push = shaped(self._sticks["right"], dead_zone=pad.dead_zone, curve=pad.curve)
+        if self.paused or push == Deflection():
+            return
+        step_deg = pad.deg_per_s * dt_s
+        right = -push.x if pad.invert_x else push.x
+        down = -push.y if pad.invert_y else push.y
+        self._mailbox.turn(right * step_deg, down * step_deg)
+
+    def _walk_by_stick(self) -> None:
+        if self.paused:
+            return
+        before, dead_zone = self._walking, self.keymap.pad.dead_zone
+        self._walking = walked(self._sticks["left"], before, dead_zone=dead_zone)
+        for button in sorted(self._walking - before):
+            self._mailbox.press(button)
+        for button in sorted(before - self._walking):
+            if not self._is_down(button):
+                self._mailbox.release(button)
+
     def _is_down(self, target: str) -> bool:
-        return any(key in self._down for key in self._keymap.keys_of(target))
+        return any(key in self._down for key in self.keymap.keys_of(target))

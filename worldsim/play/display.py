@@ -16,14 +16,14 @@ import platformdirs
 
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import OutputError
-from worldsim.play.controls import Controls, Wish
+from worldsim.play.controls import Controls, Request, Say, Wish
 from worldsim.play.hud import HudMode, compose_hud
 from worldsim.play.keymap import Keymap
-from worldsim.play.loop import ModelLoop, Order
+from worldsim.play.loop import ModelLoop, Order, Start
 from worldsim.play.mailbox import InputSource
 from worldsim.play.stats import Rate
 from worldsim.play.tick import Board, Phase, Tick
-from worldsim.play.warp import limited, rotation_between
+from worldsim.play.warp import limited, narrowed, rotation_between
 from worldsim.play.window import View, Window
 from worldsim.record.contact_sheet import save_png
 
@@ -49,7 +49,7 @@ class Display:
         *,
         window: Window,
         controls: Controls,
-        keymap: Keymap,
+        save_keymap: Callable[[Keymap], Path | None],
         source: InputSource,
         loop: ModelLoop,
         board: Board,
@@ -58,13 +58,12 @@ class Display:
     ) -> None:
         self._window = window
         self._controls = controls
-        self._keymap = keymap
+        self._save_keymap = save_keymap
         self._source = source
         self._loop = loop
         self._board = board
         self._clock = clock
         self._pacing = pacing
-        self._visible = True
         self._debug = False
         self._message = ""
         self._message_until_s = 0.0
@@ -93,17 +92,23 @@ class Display:
         self._measure(now_s)
         self._show(self._board.newest())
 
-    def _fulfil(self, wish: Wish) -> None:
-        if wish in _ORDERS:
+    def _fulfil(self, wish: Request) -> None:
+        if isinstance(wish, Start):
+            self._loop.order(wish)
+        elif isinstance(wish, Say):
+            self._say(wish.text)
+        elif wish in _ORDERS:
             self._loop.order(_ORDERS[wish])
         elif wish is Wish.toggle_hud:
-            self._visible = not self._visible
+            self._controls.toggle_hud()
         elif wish is Wish.toggle_debug:
             self._debug = not self._debug
         elif wish is Wish.toggle_fullscreen:
             self._window.toggle_fullscreen()
         elif wish is Wish.take_screenshot:
             self._take_screenshot()
+        elif wish is Wish.save_keymap:
+            self._keep_keymap()
         elif wish is Wish.quit:
             self.quit = True
 
@@ -131,11 +136,12 @@ class Display:
     def _show(self, tick: Tick | None) -> None:
         """Draw, unless the picture would be the one that is already on the screen."""
         mode = HudMode(
-            visible=self._visible,
+            visible=self._controls.keymap.sight.hud,
             debug=self._debug,
             grabbed=self._grabbed,
             display_hz=self._shown_hz,
             message=self._message,
+            menu=self._controls.menu.screen(self._controls.keymap),
         )
         view = self._view(tick, mode)
         turn = view.frame_from_view.tobytes()
@@ -145,19 +151,30 @@ class Display:
             self._last_shown = shown
 
     def _view(self, tick: Tick | None, mode: HudMode) -> View:
-        hud = compose_hud(tick, mode, self._keymap)
+        keymap = self._controls.keymap
+        hud = compose_hud(tick, mode, keymap)
         if tick is None or tick.observation is None:
             return View(rgb=None, fov_y_deg=60.0, frame_from_view=np.eye(3), hud=hud)
         frame = tick.observation.pose
         ahead = self._source.unused(tick.used)
         turned = limited(frame, ahead.yaw_deg, ahead.pitch_deg)
         still = tick.phase is not Phase.playing or turned == frame
+        turn = np.eye(3) if still else rotation_between(frame, turned)
         return View(
             rgb=tick.observation.rgb,
             fov_y_deg=tick.fov_y_deg,
-            frame_from_view=np.eye(3) if still else rotation_between(frame, turned),
+            frame_from_view=narrowed(turn, tick.fov_y_deg, keymap.sight.field_of_view),
             hud=hud,
         )
+
+    def _keep_keymap(self) -> None:
+        try:
+            copy = self._save_keymap(self._controls.keymap)
+        except OutputError as error:
+            self._say(f"Your settings hold for this game only: {error}")
+            return
+        if copy is not None:
+            self._say(f"Your own keymap was kept as {copy}")
 
     def _take_screenshot(self) -> None:
         picture = self._window.screenshot()

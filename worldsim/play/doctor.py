@@ -14,11 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 import worldsim
+from worldsim.backends.installation import CLASH_REMEDY
 from worldsim.engine.clock import Clock, RealClock
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.app import PlayConfig, quiet_pygame
 from worldsim.play.display import pictures_folder
-from worldsim.play.keymap import user_keymap_path
+from worldsim.play.keymap_file import user_keymap_path
 from worldsim.play.stats import TickMeter, installed_versions
 from worldsim.play.window import NoDisplayError
 from worldsim.record.script import compile_script, load_script
@@ -134,7 +135,7 @@ def onnx_finding(installed: dict[str, str]) -> Finding:
             "onnxruntime",
             "bad",
             " and ".join(f"{name} {version}" for name, version in installed.items()),
-            "pip uninstall -y onnxruntime onnxruntime-gpu, then install the one you want",
+            CLASH_REMEDY,
         )
     if not installed:
         remedy = "optional: pip install 'worldsim-engine[onnx]'"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from worldsim.play.key_names import key_names
 from worldsim.play.keymap import Command, Keymap
+from worldsim.play.menu_screen import Screen
 from worldsim.play.tick import Phase, Pulse, Tick
 from worldsim.types import Pose
 
@@ -19,7 +21,6 @@ HINTED = (
     Command.fullscreen,
     Command.menu,
 )
-SHORT_KEYS = {"escape": "Esc", "left ctrl": "Ctrl", "left shift": "Shift", "mouse left": "left"}
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
@@ -35,6 +36,7 @@ class Hud:
     stages: tuple[tuple[str, ...], ...] = ()  # top right: a table, its heading first
     recent_ms: tuple[float, ...] = ()  # top right, below: a graph
     crosshair: bool = False
+    menu: Screen | None = None  # in place of all the rest but the message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +48,15 @@ class HudMode:
     grabbed: bool = False
     display_hz: float = 0.0
     message: str = ""
+    menu: Screen | None = None
 
 
 def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
     """The HUD for the newest tick (None: the model thread has not said anything yet)."""
+    if mode.menu is not None:
+        return Hud(menu=mode.menu, message=mode.message)
     if tick is None:
-        return Hud(title="Starting ...")
+        return Hud(title="Starting ...", message=mode.message)
     title, subtitle = _title(tick, keymap)
     shown = mode.visible and tick.observation is not None
     debug = mode.debug and tick.observation is not None
@@ -71,8 +76,8 @@ def _title(tick: Tick, keymap: Keymap) -> tuple[str, str]:
     if tick.phase is Phase.loading:
         return f"Loading {DREAM_NAMES.get(tick.loading, tick.loading)} ...", ""
     if tick.phase is Phase.paused:
-        resume, leave = _key(keymap, Command.pause), _key(keymap, Command.menu)
-        return "Paused", f"click or {resume} to go on, {leave} to quit"
+        resume, menu = _key(keymap, Command.pause), _key(keymap, Command.menu)
+        return "Paused", f"click or {resume} to go on, {menu} for the menu"
     return "", ""
 
 
@@ -108,8 +113,8 @@ def _hint(keymap: Keymap, grabbed: bool) -> str:
 
 def _key(keymap: Keymap, target: str | Command) -> str:
     """The first key of a target as it is written on the keyboard."""
-    keys = keymap.keys_of(target.name if isinstance(target, Command) else target)
-    return SHORT_KEYS.get(keys[0], keys[0].capitalize()) if keys else "-"
+    name = target.name if isinstance(target, Command) else target
+    return key_names(keymap, name, on_pad=False).partition(", ")[0]
 
 
 def _stages(pulse: Pulse) -> tuple[tuple[str, ...], ...]:

@@ -8,16 +8,13 @@ from functools import lru_cache
 
 import pygame
 
+from worldsim.play.colours import ACCENT, DIM, FAINT, INK, LATE, PANEL
 from worldsim.play.hud import Hud
+from worldsim.play.menu_painter import MenuPainter
 from worldsim.types import TICK_S
 
-INK = (244, 244, 240)
-FAINT = (200, 206, 210)
-ACCENT = (255, 214, 120)
-PANEL = (12, 16, 22, 150)
-DIM = (8, 10, 16, 140)
-LATE = (255, 120, 96)
 MESSAGE_WIDTH = 80  # characters a line
+MESSAGE_ABOVE, MESSAGE_ABOVE_MENU = 62, 750  # the bottom of the window, of 800; not over the menu
 GRAPH_SIZE = (200, 48)
 GRAPH_TOP_MS = 2000 * TICK_S
 
@@ -29,11 +26,14 @@ class HudPainter:
         pygame.font.init()
         self._font = lru_cache(maxsize=16)(_font)
         self._text = lru_cache(maxsize=256)(self._draw_text)
-        self._panel = lru_cache(maxsize=16)(_draw_panel)
+        self._panel = lru_cache(maxsize=32)(_draw_panel)
+        self._menu = MenuPainter(self._text, self._panel)
 
     def paint(self, screen: pygame.Surface, hud: Hud) -> None:
         """Draw on top of what is on the screen."""
         unit = max(screen.get_height() / 800, 0.5)  # 1 at the default size of the window
+        if hud.menu is not None:
+            self._menu.paint(screen, hud.menu)
         if hud.title:
             screen.blit(self._panel(screen.get_size(), DIM, 0), (0, 0))
             self._paint_title(screen, hud, unit)
@@ -46,7 +46,8 @@ class HudPainter:
         if hud.hint:
             self._paint_bottom(screen, hud.hint, 17 * unit, 14 * unit, FAINT)
         for n, line in enumerate(reversed(textwrap.wrap(hud.message, MESSAGE_WIDTH))):
-            self._paint_bottom(screen, line, 22 * unit, (62 + 34 * n) * unit, ACCENT)
+            above = MESSAGE_ABOVE if hud.menu is None else MESSAGE_ABOVE_MENU
+            self._paint_bottom(screen, line, 22 * unit, (above + 34 * n) * unit, ACCENT)
 
     def _paint_title(self, screen: pygame.Surface, hud: Hud, unit: float) -> None:
         middle = screen.get_rect().center

@@ -1,27 +1,23 @@
-"""Which key does what: the bundled keymap, and the player's own lines on top of it.
+"""Which key does what, and what else a player may set; `keymap_file` reads and writes it.
 
-A keymap that cannot be understood never stops the game: each bad line is reported in the log and
-the default takes its place.
+A target is a button of the action, a turn or a command. Its keys are those of the keyboard and the
+mouse, and those of a gamepad, whose names begin with "pad"; the two kinds are bound apart.
 """
 
 from __future__ import annotations
 
-import logging
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cache
 from importlib import resources
-from pathlib import Path
 
-import platformdirs
-
-from worldsim.errors import ConfigError
+from worldsim.play.settings import Look, PadFeel, Settings, Sight, with_value
 from worldsim.types import BUTTONS
 
-log = logging.getLogger(__name__)
-
-USER_FILE = "keymap.toml"
+PAD_PREFIX = "pad "
+NO_KEY = {False: "none", True: "pad none"}  # in a file, by whether it is on a pad: bound to nothing
 
 
 class Turn(Enum):
@@ -53,34 +49,71 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """How far the head turns."""
-
-    mouse_deg_per_px: float = 0.12
-    keys_deg_per_s: float = 120.0
-    invert_y: bool = False
-
-    def __post_init__(self) -> None:
-        if not (0.0 < self.mouse_deg_per_px <= 10.0 and 0.0 < self.keys_deg_per_s <= 720.0):
-            raise ConfigError(
-                "mouse_deg_per_px up to 10 and keys_deg_per_s up to 720, both above 0",
-                f"{self.mouse_deg_per_px} and {self.keys_deg_per_s}",
-                "Correct the keymap.",
-            )
+SETTINGS: Mapping[str, type[Settings]] = {"look": Look, "pad": PadFeel, "sight": Sight}
 
 
 @dataclass(frozen=True, slots=True)
 class Keymap:
-    """Each key's one target: a button of the action, a turn, or a command."""
+    """Each key's one target, and the player's settings."""
 
     target_of: Mapping[str, str]
-    look: Look
+    look: Look = field(default_factory=Look)
+    pad: PadFeel = field(default_factory=PadFeel)
+    sight: Sight = field(default_factory=Sight)
 
-    def keys_of(self, target: str) -> tuple[str, ...]:
-        return tuple(key for key, named in self.target_of.items() if named == target)
+    def keys_of(self, target: str, *, on_pad: bool | None = None) -> tuple[str, ...]:
+        """The keys of a target; of one kind of device alone, where `on_pad` says which."""
+        return tuple(
+            key
+            for key, named in self.target_of.items()
+            if named == target and on_pad in (None, is_pad_key(key))
+        )
+
+    def settings(self, table: str) -> Settings:
+        """One of the tables named in SETTINGS."""
+        tables: dict[str, Settings] = {"look": self.look, "pad": self.pad, "sight": self.sight}
+        return tables[table]
+
+    def with_setting(self, table: str, name: str, value: float) -> Keymap:
+        """Raises ConfigError if the value is out of range."""
+        return self.with_settings(with_value(self.settings(table), name, value))
+
+    def with_settings(self, settings: Settings) -> Keymap:
+        match settings:
+            case Look():
+                return replace(self, look=settings)
+            case PadFeel():
+                return replace(self, pad=settings)
+            case Sight():
+                return replace(self, sight=settings)
+
+    def rebound(self, target: str, key: str) -> Rebound:
+        """The target on this key alone, among the keys of its device.
+
+        Where the key had another target, that one gets the keys that this target had: the two
+        swap.
+        """
+        old = self.keys_of(target, on_pad=is_pad_key(key))
+        owner = self.target_of.get(key)
+        other = None if owner == target else owner
+        moved = {} if other is None else dict.fromkeys(old, other)
+        kept = {k: named for k, named in self.target_of.items() if k != key and k not in old}
+        return Rebound(replace(self, target_of={**kept, **moved, key: target}), other)
 
 
+@dataclass(frozen=True, slots=True)
+class Rebound:
+    """A changed keymap, and the target that had to change its keys too."""
+
+    keymap: Keymap
+    displaced: str | None
+
+
+def is_pad_key(key: str) -> bool:
+    return key.startswith(PAD_PREFIX)
+
+
+@cache
 def default_keymap() -> Keymap:
     """The keymap that ships with worldsim."""
     text = resources.files("worldsim.assets.keymaps").joinpath("default.toml").read_text("utf-8")
@@ -88,110 +121,4 @@ def default_keymap() -> Keymap:
     bound = {
         key: target for kind in TARGETS for target, keys in table[kind].items() for key in keys
     }
-    return Keymap(bound, Look(**table["look"]))
-
-
-def user_keymap_path() -> Path:
-    return Path(platformdirs.user_config_dir("worldsim")) / USER_FILE
-
-
-def load_keymap(
-    user_file: Path | None = None, *, knows_key: Callable[[str], bool] = lambda _: True
-) -> Keymap:
-    """The bundled keymap, changed by the player's file where there is one.
-
-    `knows_key` tells whether the window can ever report a key of that name.
-    """
-    path = user_keymap_path() if user_file is None else user_file
-    default = default_keymap()
-    if not path.is_file():
-        return default
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        log.warning("keymap %s cannot be read (%s); using the default keys", path, error)
-        return default
-    return _Merge(path, default, knows_key).merged(table)
-
-
-class _Merge:
-    """The player's lines over the default ones; says in the log what it cannot use."""
-
-    def __init__(self, path: Path, default: Keymap, knows_key: Callable[[str], bool]) -> None:
-        self._path = path
-        self._default = default
-        self._knows_key = knows_key
-
-    def merged(self, table: Mapping[str, object]) -> Keymap:
-        for name in sorted(set(table) - {*TARGETS, "look"}):
-            self._refuse(name, f"there is no such table; there are {[*TARGETS, 'look']}")
-        own = self._own_bindings(table)
-        rebound = set(own.values())
-        kept = {
-            key: target
-            for key, target in self._default.target_of.items()
-            if key not in own and target not in rebound
-        }
-        return Keymap({**kept, **own}, self._look(table.get("look", {})))
-
-    def _own_bindings(self, table: Mapping[str, object]) -> dict[str, str]:
-        own: dict[str, str] = {}
-        for kind, targets in TARGETS.items():
-            for target, keys in self._entries(table, kind):
-                if target not in targets:
-                    self._refuse(f"{kind}.{target}", f"there are {list(targets)}")
-                elif not _is_keys(keys):
-                    self._refuse(f"{kind}.{target}", "expected a list of names of keys")
-                else:
-                    self._bind(own, target, keys)
-        return own
-
-    def _entries(self, table: Mapping[str, object], kind: str) -> list[tuple[str, list[str]]]:
-        entries = table.get(kind, {})
-        if isinstance(entries, dict):
-            return list(entries.items())
-        self._refuse(kind, "expected a table")
-        return []
-
-    def _bind(self, own: dict[str, str], target: str, keys: list[str]) -> None:
-        for key in (key.lower() for key in keys):
-            if not self._knows_key(key):
-                self._refuse(f"{target}: {key!r}", "no key has this name")
-            elif key in own:
-                self._refuse(f"{target}: {key!r}", f"this key already does {own[key]}")
-            else:
-                own[key] = target
-
-    def _look(self, entries: object) -> Look:
-        look = self._default.look
-        if not isinstance(entries, dict):
-            self._refuse("look", "expected a table")
-            return look
-        for name, value in entries.items():
-            look = self._with(look, name, value)
-        return look
-
-    def _with(self, look: Look, name: str, value: object) -> Look:
-        kinds = {"mouse_deg_per_px": float, "keys_deg_per_s": float, "invert_y": bool}
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if not isinstance(value, kinds.get(name, ())):
-            self._refuse(f"look.{name}", f"expected {_described(kinds)}")
-            return look
-        changed = {name: getattr(look, name) for name in kinds} | {name: value}
-        try:
-            return Look(**changed)
-        except ConfigError as error:
-            self._refuse(f"look.{name}", str(error))
-            return look
-
-    def _refuse(self, where: str, why: str) -> None:
-        log.warning("keymap %s: %s: %s; using the default", self._path, where, why)
-
-
-def _is_keys(keys: object) -> bool:
-    return isinstance(keys, list) and all(isinstance(key, str) and key for key in keys)
-
-
-def _described(kinds: Mapping[str, type]) -> str:
-    return ", ".join(f"{name} ({kind.__name__})" for name, kind in kinds.items())
+    return Keymap(bound, Look(**table["look"]), PadFeel(**table["pad"]), Sight(**table["sight"]))

@@ -36,6 +36,15 @@ class Order(Enum):
     switch_world = auto()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """An order to begin anew somewhere else."""
+
+    seed: int
+    scene: str | None = None  # None: the seed decides
+    image: Path | None = None  # a picture for the dream, in place of the seed's world
+
+
 class Watcher(Protocol):
     """Sees every tick on the model thread, where nothing is dropped: a recorder, a test."""
 
@@ -88,9 +97,10 @@ class ModelLoop:
         self._clock = clock
         self._pacing = pacing
         self._watchers = watchers
-        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Order | Start] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._stages: dict[WorldKind, _Stage] = {}
+        self._stale: set[WorldKind] = set()  # made, but to begin anew before they are shown
         self._name = config.world
         self._paused = False
         self._published = 0
@@ -101,7 +111,7 @@ class ModelLoop:
 
     # From the display thread
 
-    def order(self, order: Order) -> None:
+    def order(self, order: Order | Start) -> None:
         self._orders.put(order)
 
     def stop(self) -> None:
@@ -162,7 +172,9 @@ class ModelLoop:
     def _obey_orders(self) -> None:
         while not (self._orders.empty() or self._stop.is_set()):
             order = self._orders.get()
-            if order is Order.reset:
+            if isinstance(order, Start):
+                self._start(order)
+            elif order is Order.reset:
                 self._restart()
             elif order is Order.switch_world:
                 self._switch()
@@ -172,11 +184,25 @@ class ModelLoop:
                 self._publish(self._phase())
 
     def _switch(self) -> None:
+        self._try_to_enter(OTHER_WORLD[self._name])
+
+    def _start(self, start: Start) -> None:
+        """Both worlds begin anew: one now, the other when it is next shown."""
+        before, stale = self.config, self._stale
+        self.config = replace(before, seed=start.seed, scene=start.scene, image=start.image)
+        self._stale = set(self._stages)
+        if not self._try_to_enter(self._name if start.image is None else "dream"):
+            self.config, self._stale = before, stale
+
+    def _try_to_enter(self, name: WorldKind) -> bool:
+        """Whether it worked; if not, the present world goes on and the player is told."""
         try:
-            self._enter(OTHER_WORLD[self._name])
+            self._enter(name)
         except WorldsimError as error:
             self._board.say(str(error))
             self._publish(self._phase())
+            return False
+        return True
 
     def _enter(self, name: WorldKind) -> None:
         """Show the named world; make it first, from the same seed, where this is its first use."""
@@ -184,6 +210,10 @@ class ModelLoop:
             self._publish(Phase.loading, loading=name)
             made = self._make_world(name)
             self._stages[name] = _Stage(made, self._reset(made))
+        elif name in self._stale:
+            self._publish(Phase.loading, loading=name)
+            self._stages[name].observation = self._reset(self._stages[name].made)
+        self._stale.discard(name)
         self._name = name
         self._begin()
 

@@ -1,4 +1,4 @@
-"""The window on a real screen. Only pygame's display, events and fonts are started."""
+"""The window on a real screen. Only pygame's display, events, gamepads and fonts are started."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ from worldsim.errors import BackendError, ConfigError
 from worldsim.play.gl_presenter import GLPresenter
 from worldsim.play.hud_painter import HudPainter
 from worldsim.play.icon import draw_icon
+from worldsim.play.keymap_file import config_folder
 from worldsim.play.presenter import Presenter, SurfacePresenter
+from worldsim.play.pygame_events import PygameEvents, knows_key
 from worldsim.play.stats import installed_versions
 from worldsim.play.window import (
     TITLE,
     Event,
-    FocusLost,
-    Key,
-    MouseMoved,
     NoDisplayError,
     PresenterName,
-    Quit,
     View,
 )
 
@@ -38,7 +36,6 @@ log = logging.getLogger(__name__)
 
 PYGAMES = ("pygame", "pygame-ce")  # both provide the module `pygame`
 SCREENLESS_DRIVERS = ("dummy", "offscreen")
-MOUSE_BUTTONS = {1: "mouse left", 2: "mouse middle", 3: "mouse right"}
 FALLBACK_HZ = 60.0
 MAX_HZ = 240.0
 
@@ -79,6 +76,7 @@ class PygameWindow:
         self.presenter, self.reason = _choose_presenter(config.presenter, self._windowed_size)
         self._fullscreen = False
         self._presented = False
+        self._events = PygameEvents(config_folder())
         log.info("presenting through %s: %s", self.presenter.name, self.reason)
 
     @property
@@ -96,8 +94,7 @@ class PygameWindow:
         return min(hz, FALLBACK_HZ)
 
     def poll(self) -> list[Event]:
-        events = [_translated(event) for event in pygame.event.get()]
-        return [event for event in events if event is not None]
+        return self._events.read()
 
     def present(self, view: View) -> None:
         self.presenter.present(view)
@@ -107,13 +104,7 @@ class PygameWindow:
         return self.presenter.capture() if self._presented else None
 
     def knows_key(self, name: str) -> bool:
-        if name in MOUSE_BUTTONS.values():
-            return True
-        try:
-            pygame.key.key_code(name)
-        except ValueError:
-            return False
-        return True
+        return knows_key(name)
 
     def grab_mouse(self, grabbed: bool) -> None:
         """Hide the pointer and take its motion without limits, or give it back."""
@@ -133,6 +124,7 @@ class PygameWindow:
             pygame.display.set_mode(self._windowed_size, pygame.RESIZABLE)
 
     def close(self) -> None:
+        self._events.close()
         self.presenter.close()
         pygame.display.quit()
 
@@ -235,19 +227,3 @@ def _surface(size: tuple[int, int]) -> SurfacePresenter:
         pygame.display.quit()
         raise _no_display(str(error)) from error
     return SurfacePresenter(HudPainter())
-
-
-def _translated(event: pygame.event.Event) -> Event | None:
-    """A pygame event as one of ours; None for those the game has no use for."""
-    if event.type == pygame.QUIT:
-        return Quit()
-    if event.type == pygame.MOUSEMOTION:
-        return MouseMoved(float(event.rel[0]), float(event.rel[1]))
-    if event.type in (pygame.KEYDOWN, pygame.KEYUP):
-        return Key(pygame.key.name(event.key).lower(), event.type == pygame.KEYDOWN)
-    if event.type in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP):
-        name = MOUSE_BUTTONS.get(event.button)
-        return Key(name, event.type == pygame.MOUSEBUTTONDOWN) if name else None
-    if event.type == pygame.WINDOWFOCUSLOST:
-        return FocusLost()
-    return None

@@ -40,8 +40,19 @@ def limited(frame: Pose, yaw_deg: float, pitch_deg: float) -> Pose:
     return frame.turned(yaw, pitch)
 
 
-def frame_from_view_ndc(
+def narrowed(
     frame_from_view: NDArray[np.float64],  # [3, 3] rotation
+    fov_y_deg: float,
+    field_of_view: float,
+) -> NDArray[np.float64]:  # [3, 3] rotation and zoom
+    """The same turn for a view that shows only a part of the camera's angle, from 0 to 1."""
+    half = math.radians(fov_y_deg) / 2
+    zoom = math.tan(field_of_view * half) / math.tan(half)
+    return frame_from_view @ np.diag((zoom, zoom, 1.0))
+
+
+def frame_from_view_ndc(
+    frame_from_view: NDArray[np.float64],  # [3, 3] rotation and zoom
     aspect: float,
     fov_y_deg: float,
 ) -> NDArray[np.float64]:  # [3, 3] homography between pictures spanning -1 to 1, up positive
@@ -66,7 +77,7 @@ def enlarged(
 
 def warp(
     pixels: NDArray[np.uint32],  # [h, w] of `enlarged`
-    frame_from_view: NDArray[np.float64],  # [3, 3] rotation
+    frame_from_view: NDArray[np.float64],  # [3, 3] rotation and zoom
     fov_y_deg: float,
 ) -> NDArray[np.uint32]:  # [h, w]
     """The view after a turn; each of its pixels is the nearest one of the frame."""

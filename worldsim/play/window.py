@@ -7,6 +7,7 @@ pose, and the HUD on top. `PygameWindow` shows it on a screen; `HeadlessWindow` 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from worldsim.types import TICK_HZ
 TITLE = "worldsim"
 
 PresenterName = Literal["auto", "gl", "surface"]
+StickName = Literal["left", "right"]
 
 
 class NoDisplayError(BackendError):
@@ -27,7 +29,7 @@ class NoDisplayError(BackendError):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key or mouse button went down or up; names as in the keymap."""
+    """A key, a mouse button or a pad's button went down or up; names as in the keymap."""
 
     name: str
     down: bool
@@ -42,6 +44,39 @@ class MouseMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class PointerAt:
+    """Where the free mouse points, in a window of that many pixels."""
+
+    x_px: float
+    y_px: float
+    window_px: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StickMoved:
+    """A pad's stick is now at (x, y), each from -1 to 1, right and down positive."""
+
+    stick: StickName
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class PadPlugged:
+    """A gamepad came or went; what it held down has been released by events before this one."""
+
+    name: str
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileDropped:
+    """A file was dragged onto the window."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class FocusLost:
     """The keyboard now belongs to another window."""
 
@@ -51,7 +86,9 @@ class Quit:
     """The window's close button."""
 
 
-Event: TypeAlias = Key | MouseMoved | FocusLost | Quit
+Event: TypeAlias = (
+    Key | MouseMoved | PointerAt | StickMoved | PadPlugged | FileDropped | FocusLost | Quit
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +97,7 @@ class View:
 
     rgb: NDArray[np.uint8] | None  # [H, W, 3]; None before the first frame
     fov_y_deg: float
-    frame_from_view: NDArray[np.float64]  # [3, 3] rotation, camera axes
+    frame_from_view: NDArray[np.float64]  # [3, 3] rotation and zoom, camera axes
     hud: Hud
 
 

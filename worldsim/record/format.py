@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 import worldsim
 from worldsim import actions as action_schema
+from worldsim.backends.installation import RUNTIMES, installed
 from worldsim.camera import Intrinsics
-from worldsim.errors import EpisodeError, WorldsimError
+from worldsim.errors import ActionError, EpisodeError, WorldsimError
 from worldsim.record.vpt import to_vpt
 from worldsim.types import TICK_HZ, Action, Pose
 
@@ -39,8 +40,8 @@ INFO_NAME, TICKS_NAME, VIDEO_NAME, DEPTH_NAME = (
 class WorldInfo:
     """Which world an episode comes from, and where in it frame 0 is.
 
-    `version` is a dream's model hash, or the real world's WORLD_VERSION. Checkpoint,
-    denoising steps and memory mode belong to a dream, the renderer to the real world. `seed` is
+    `version` is a dream's model hash, or the real world's WORLD_VERSION. Checkpoint, denoising
+    steps, memory mode and backend belong to a dream, the renderer to the real world. `seed` is
     None if the recording did not begin at a reset to one; such an episode cannot be replayed.
     """
 
@@ -51,6 +52,7 @@ class WorldInfo:
     checkpoint: str | None = None
     steps: int | None = None
     memory: str | None = None
+    backend: str | None = None
     renderer: str | None = None
 
 
@@ -100,6 +102,7 @@ def software_versions() -> dict[str, str]:
         "numpy": np.__version__,
         "av": av.__version__,
         "platform": platform.platform(),
+        **installed(RUNTIMES),
     }
 
 
@@ -162,7 +165,8 @@ def _require_format(record: Any, path: Path) -> None:
 
 
 def _decode_info(record: dict[str, Any], path: Path) -> EpisodeInfo:
-    action_schema.require_schema(record["action_schema"]["names"], str(path))
+    _require_schema(record["action_schema"], path)
+    _require_rate(record["fps"], path)
     known = {field.name for field in fields(WorldInfo)}
     return EpisodeInfo(
         world=WorldInfo(**{k: v for k, v in record["world"].items() if k in known}),
@@ -174,6 +178,26 @@ def _decode_info(record: dict[str, Any], path: Path) -> EpisodeInfo:
         software=record["software"],
         frames=record["frames"] if record["complete"] else None,
     )
+
+
+def _require_schema(schema: Mapping[str, Any], path: Path) -> None:
+    """The same names in the same order, and the same meaning, which only the hash tells."""
+    action_schema.require_schema(schema["names"], str(path))
+    if schema["hash"] != action_schema.schema_hash():
+        raise ActionError(
+            f"the action schema of hash {action_schema.schema_hash()}",
+            f"hash {schema['hash']} (version {schema['version']}) in {path}",
+            "Use files made by this version of worldsim, or convert them.",
+        )
+
+
+def _require_rate(fps: object, path: Path) -> None:
+    if fps != TICK_HZ:
+        raise EpisodeError(
+            f"{TICK_HZ} frames a second in {path}",
+            repr(fps),
+            f"A tick is 1/{TICK_HZ} s: record it again at that rate.",
+        )
 
 
 def encode_tick(tick: Tick, previous: Action) -> bytes:

@@ -17,6 +17,7 @@ from worldsim.errors import CheckpointError, EpisodeError
 from worldsim.record.episode import Episode
 from worldsim.record.format import WorldInfo, frame_hash, software_versions
 from worldsim.record.worlds import (
+    BackendName,
     MakeWorld,
     MemoryMode,
     RendererName,
@@ -125,6 +126,7 @@ def _world_config(info: WorldInfo, device: str) -> WorldConfig:
         checkpoint=info.checkpoint or fallback.checkpoint,
         steps=info.steps or fallback.steps,
         memory=cast(MemoryMode, info.memory or fallback.memory),
+        backend=cast(BackendName, info.backend or fallback.backend),
         renderer=cast(RendererName, info.renderer or fallback.renderer),
         device=device,
     )

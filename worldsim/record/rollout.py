@@ -17,6 +17,7 @@ from worldsim.record.recorder import Recorder, RecorderConfig
 from worldsim.record.script import compile_script, load_script
 from worldsim.record.video import PixelFormat
 from worldsim.record.worlds import (
+    BackendName,
     MadeWorld,
     MakeWorld,
     MemoryMode,
@@ -41,7 +42,8 @@ class RecordConfig:
     seed: int = 0
     """Where to start; of several episodes, the first one's seed."""
     scene: str | None = None
-    """meadow, forest, desert, snow or canyon; left out, the seed decides."""
+    """meadow, forest, desert, snow or canyon; left out, the seed decides. The real world also has
+    crystal: the seed's land in other colours, under another sky."""
     episodes: int | None = None
     """Record this many episodes, with consecutive seeds, into one data set."""
     ticks: int | None = None
@@ -58,6 +60,8 @@ class RecordConfig:
     """What the dream remembers."""
     device: str = "auto"
     """Where the dream runs."""
+    backend: BackendName = "torch"
+    """Who computes the dream: torch, onnx, or auto, the faster of the two on this machine."""
     renderer: RendererName = "auto"
     """What draws the real world."""
 
@@ -76,6 +80,7 @@ class RecordConfig:
             steps=self.steps,
             memory=self.memory,
             device=self.device,
+            backend=self.backend,
             renderer=self.renderer,
         )
 

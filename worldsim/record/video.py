@@ -7,8 +7,10 @@ packet n is frame n.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -110,6 +112,28 @@ class VideoWriter:
             raise _unwritable(self._path, error) from error
 
 
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a video says about itself without being decoded."""
+
+    width: int
+    height: int
+    times_s: NDArray[np.float64]  # [T] when each whole frame is shown, in order
+
+
+def inspect_video(path: Path) -> VideoInfo:
+    """Size and frame times of a video. Raises EpisodeError if there is none to read."""
+    with _Reader(path) as reader:
+        if reader.stream is None or reader.stream.time_base is None:
+            raise EpisodeError(
+                f"a video in {path}", "nothing that can be read", "Make or copy the file again."
+            )
+        size, base = (reader.stream.width, reader.stream.height), reader.stream.time_base
+        packets = itertools.takewhile(lambda packet: not packet.is_corrupt, reader.packets())
+        times = sorted(float(packet.pts * base) for packet in packets if packet.pts is not None)
+    return VideoInfo(*size, np.array(times))
+
+
 def count_frames(path: Path) -> int:
     """Whole frames in a video, also in one whose writer was killed. Nothing is decoded."""
     count = 0
@@ -128,14 +152,15 @@ def read_frames(
 ) -> Iterator[NDArray[np.uint8]]:  # [H, W, 3] each
     """The frames `start <= n < stop`, found by seeking to the keyframe before `start`.
 
-    Raises EpisodeError if the video has fewer than `stop` frames.
+    Raises EpisodeError if the video has fewer than `stop` frames, or one before it cannot be
+    decoded.
     """
     end = start
     with _Reader(path) as reader:
         for index, frame in reader.decoded(start):
-            if stop is not None and index >= stop:
-                return
-            if index >= start:
+            if index > end or (stop is not None and index >= stop):
+                break
+            if index == end:
                 yield frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
                 end = index + 1
     if stop is not None and end < stop:
@@ -186,15 +211,17 @@ class _Reader:
             return
 
     def decoded(self, start: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Frames with their numbers, from the last keyframe before `start`."""
+        """Frames with their numbers, from the last keyframe before `start`; none after damage."""
         if self._container is None or self.stream is None or self.stream.time_base is None:
             return
-        base = self.stream.time_base
+        base, first_pts = self.stream.time_base, self.stream.start_time or 0
         if start:
-            self._container.seek(int(start / TICK_HZ / base), stream=self.stream)
+            self._container.seek(first_pts + int(start / TICK_HZ / base), stream=self.stream)
         try:
             for frame in self._container.decode(self.stream):
-                yield round((frame.pts or 0) * base * TICK_HZ), frame
+                if frame.is_corrupt:  # a decoder goes on, with pictures of its own invention
+                    return
+                yield round(((frame.pts or first_pts) - first_pts) * base * TICK_HZ), frame
         except (FFmpegError, EOFError):
             return
 

@@ -1,4 +1,4 @@
-"""An `Action` in the field names of VPT and BASALT recordings.
+"""An `Action` in the field names of VPT and BASALT recordings, and back.
 
 Mouse motion is in the recorders' counts, 2400 to a full turn, so that their loaders' factor of
 360/2400 gives degrees back. Source: openai/Video-Pre-Training, `run_inverse_dynamics_model.py`.
@@ -6,7 +6,11 @@ Mouse motion is in the recorders' counts, 2400 to a full turn, so that their loa
 
 from __future__ import annotations
 
-from worldsim.types import Action
+from collections.abc import Mapping
+from typing import Any
+
+from worldsim.engine.footing import EYE_M
+from worldsim.types import Action, Pose
 
 COUNTS_PER_DEG = 2400.0 / 360.0
 
@@ -37,6 +41,35 @@ def to_vpt(action: Action, previous: Action) -> dict[str, object]:
         "isGuiOpen": False,
         "hotbar": 0,
     }
+
+
+def from_vpt(record: Mapping[str, Any]) -> Action:
+    """The inverse of `to_vpt`; keys and buttons that no action knows are left out.
+
+    Raises KeyError or TypeError for a record without these fields, ActionError for a turn of more
+    than 180 degrees.
+    """
+    keys, mouse = record["keyboard"]["keys"], record["mouse"]
+    held = {name: key in keys for name, key in KEYS.items()}
+    clicked = {name: number in mouse["buttons"] for name, number in MOUSE_BUTTONS.items()}
+    turns = {"yaw_deg": mouse["dx"] / COUNTS_PER_DEG, "pitch_deg": mouse["dy"] / COUNTS_PER_DEG}
+    return Action(**held, **clicked, **turns)
+
+
+def pose_from_vpt(record: Mapping[str, Any]) -> Pose | None:
+    """Where the eye is at a record's frame: our `pose`, or the game's own fields, or None.
+
+    The game gives the place of the feet, and counts yaw from +z. Raises KeyError or TypeError for
+    half a pose.
+    """
+    if "pose" in record:
+        return Pose(**record["pose"])
+    if "xpos" not in record:
+        return None
+    feet_m = float(record["ypos"])
+    yaw_deg = float(record["yaw"]) % 360.0 - 180.0
+    place = (float(record["xpos"]), feet_m + EYE_M, float(record["zpos"]))
+    return Pose(*place, yaw_deg, float(record["pitch"]))
 
 
 def _held(action: Action) -> tuple[list[str], list[int]]:

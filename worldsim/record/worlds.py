@@ -13,6 +13,7 @@ from worldsim.types import Action, Observation, StepResult
 
 WorldKind = Literal["dream", "real"]
 MemoryMode = Literal["full", "recent", "random", "off"]
+BackendName = Literal["auto", "torch", "onnx"]
 RendererName = Literal["auto", "gl", "torch"]
 
 
@@ -31,17 +32,19 @@ class SceneWorld(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class WorldConfig:
-    """Which world. Checkpoint, steps, memory and device are a dream's; renderer, the real one's."""
+    """Which world. Checkpoint to backend are a dream's; the renderer is the real one's."""
 
     kind: WorldKind = "dream"
     checkpoint: str = "default"
     steps: int | None = None
     memory: MemoryMode = "full"
     device: str = "auto"
+    backend: BackendName = "torch"
     renderer: RendererName = "auto"
 
     def __post_init__(self) -> None:
-        for name, options in (("kind", WorldKind), ("memory", MemoryMode)):
+        closed = (("kind", WorldKind), ("memory", MemoryMode), ("backend", BackendName))
+        for name, options in closed:
             if getattr(self, name) not in get_args(options):
                 raise ConfigError(
                     f"{name} among {list(get_args(options))}",
@@ -79,7 +82,11 @@ def _make_dream(config: WorldConfig) -> MadeWorld:
     from worldsim.engine.engine import WorldEngine  # heavy
 
     engine = WorldEngine.from_pretrained(
-        config.checkpoint, device=config.device, steps=config.steps, memory=config.memory
+        config.checkpoint,
+        device=config.device,
+        steps=config.steps,
+        memory=config.memory,
+        backend=config.backend,
     )
     info = WorldInfo(
         kind="dream",
@@ -87,6 +94,7 @@ def _make_dream(config: WorldConfig) -> MadeWorld:
         checkpoint=config.checkpoint,
         steps=engine.steps,
         memory=config.memory,
+        backend=engine.backend,
     )
     return MadeWorld(engine, info)
 

@@ -24,6 +24,7 @@ class ClipConfig:
     frames: int = 4  # one more than the context at run time
     keyframes: int = 4
     sink_share: float = 0.5  # clips whose first frame is an old one, as the sink is at run time
+    event_share: float = 0.0  # clips with an event in them, of those from episodes that have one
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class ClipBatch:
     keyframe_poses: Tensor  # [B, K, 4, 4]
     keyframe_age: Tensor  # [B, K] ticks before the clip's end
     keyframe_trust: Tensor  # [B, K]
+    events: Tensor  # [B, T, len(EVENTS)] 1 where the action that led to the frame brought it
 
     def to(self, device: torch.device) -> ClipBatch:
         return ClipBatch(*(getattr(self, name).to(device) for name in self.__slots__))
@@ -51,20 +53,40 @@ def sample_clips(
     episodes: list[Episode], config: ClipConfig, rng: np.random.Generator
 ) -> ClipBatch:
     """Cut `config.clips` random clips from a pool of episodes."""
-    chosen = [episodes[int(i)] for i in rng.integers(len(episodes), size=config.clips)]
+    return cut_clips(draw(episodes, config.clips, rng), config, rng)
+
+
+def draw(episodes: list[Episode], count: int, rng: np.random.Generator) -> list[Episode]:
+    """`count` random episodes of a pool, some of them more than once."""
+    return [episodes[int(i)] for i in rng.integers(len(episodes), size=count)]
+
+
+def cut_clips(chosen: list[Episode], config: ClipConfig, rng: np.random.Generator) -> ClipBatch:
+    """One random clip of each episode."""
     rows = [_cut(episode, config, rng) for episode in chosen]
     return ClipBatch(*(torch.stack([row[i] for row in rows]) for i in range(len(rows[0]))))
 
 
 def clip_indices(
-    length: int, config: ClipConfig, rng: np.random.Generator, first: int = FIRST_TARGET
+    episode: Episode, config: ClipConfig, rng: np.random.Generator, first: int = FIRST_TARGET
 ) -> NDArray[np.int64]:  # [T]
     """Frame numbers of one clip; sometimes the first one is an older frame."""
-    start = int(rng.integers(first, length - config.frames))
+    start = _start(episode, config, rng, first)
     frames = np.arange(start, start + config.frames)
     if rng.random() < config.sink_share:
         frames[0] = rng.integers(1, start + 1)
     return frames
+
+
+def _start(episode: Episode, config: ClipConfig, rng: np.random.Generator, first: int) -> int:
+    """Anywhere, or so that a frame of the clip shows an event; every kind is shown as often."""
+    end = len(episode) - config.frames
+    kinds = [np.flatnonzero(happened[first - 1 : -1]) + first for happened in episode.happened.T]
+    kinds = [frames for frames in kinds if len(frames)]
+    if kinds and rng.random() < config.event_share:
+        shown = int(rng.choice(kinds[int(rng.integers(len(kinds)))]))
+        return int(np.clip(shown - rng.integers(config.frames), first, end - 1))
+    return int(rng.integers(first, end))
 
 
 def keyframe_indices(
@@ -121,7 +143,7 @@ def _sparse_rays(episode: Episode) -> NDArray[np.float32]:  # [h, w, 3]
 def _cut(episode: Episode, config: ClipConfig, rng: np.random.Generator) -> tuple[Tensor, ...]:
     real = len(episode) if episode.dream is None else episode.dream.real
     first = FIRST_TARGET if episode.dream is None else max(FIRST_TARGET, real)
-    clip = clip_indices(len(episode), config, rng, first)
+    clip = clip_indices(episode, config, rng, first)
     keys = keyframe_indices(episode, clip, config.keyframes, rng)
     previous = np.maximum(clip - 1, 0)
     following = np.minimum(clip, len(episode.actions) - 1)
@@ -140,6 +162,7 @@ def _cut(episode: Episode, config: ClipConfig, rng: np.random.Generator) -> tupl
         torch.from_numpy(episode.world_from_camera[keys]),
         torch.from_numpy((clip[-1] - keys).astype(np.float32)),
         torch.from_numpy(np.where(keys < real, TRUST_REAL, TRUST_DREAM).astype(np.float32)),
+        torch.from_numpy(episode.happened[previous].astype(np.float32)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Episodes rendered on the fly by worker processes, kept in a bounded pool, never stored."""
+"""Episodes made by worker processes, kept in a bounded pool; rendered ones are never stored."""
 
 from __future__ import annotations
 
@@ -6,23 +6,38 @@ import multiprocessing as mp
 import os
 import queue
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from itertools import islice, pairwise
 from multiprocessing.queues import Queue
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.actions import to_vector
 from worldsim.camera import Intrinsics, pose_matrices
+from worldsim.envs.blocks.events import Happened, advance_watched
+from worldsim.envs.blocks.seeker import seek, strew_gems
 from worldsim.envs.blocks.world import BlockWorld
-from worldsim.errors import ConfigError
+from worldsim.errors import ConfigError, WorldsimError
+from worldsim.model.heads import EVENTS
 from worldsim.train.behaviour import behave
-from worldsim.types import Observation, Pose
+from worldsim.types import Action, Observation, Pose
 
 MAX_TRAINING_SEED = 1_000_000  # suites use 5,000,000 and up
+MOST_UNDRAWN = 60  # ticks that a seeker is on the way before its episode begins
+HELD_OUT_TICKS = 63  # of the walks that training never sees
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an episode was made of: a seed of the block world, or frames of a recording."""
+
+    seed: int | None = None
+    file: str | None = None
+    first_frame: int = 0  # of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +52,7 @@ class Dream:
 
 @dataclass(frozen=True)
 class Episode:
-    """T+1 frames and T actions of one walk in the true world, and what was dreamed of it."""
+    """T+1 frames and T actions of one walk in a true world, and what was dreamed of it."""
 
     rgb: NDArray[np.uint8]  # [T+1, H, W, 3]
     depth: NDArray[np.float16]  # [T+1, H, W] metres
@@ -45,6 +60,8 @@ class Episode:
     actions: NDArray[np.float32]  # [T, VECTOR_SIZE]
     moves: NDArray[np.float32]  # [T, 3] metres right, up, forward of the yaw after the action
     dream: Dream | None = None
+    origin: Origin = Origin()
+    events: NDArray[np.bool_] | None = None  # [T, len(EVENTS)] of each action; None is none at all
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -56,6 +73,13 @@ class Episode:
     @cached_property
     def pitch_deg(self) -> NDArray[np.float32]:  # [T+1]
         return np.array([pose.pitch_deg for pose in self.poses], dtype=np.float32)
+
+    @cached_property
+    def happened(self) -> NDArray[np.bool_]:  # [T, len(EVENTS)]
+        """Which of EVENTS each action brought."""
+        if self.events is None:
+            return np.zeros((len(self.actions), len(EVENTS)), dtype=np.bool_)
+        return self.events
 
     def observation(self, t: int) -> Observation:
         """The true frame t."""
@@ -71,34 +95,55 @@ class DataConfig:
     first: int = 48  # episodes to wait for before training starts
     renderer: str = "auto"
     seed: int = 0
+    seek_share: float = 0.0  # episodes that walk to gems and the beacon, where events are frequent
 
     def __post_init__(self) -> None:
-        if not 0 < self.first <= self.pool or self.ticks < 32:
+        if not 0 < self.first <= self.pool or self.ticks < 32 or not 0 <= self.seek_share <= 1:
             raise ConfigError(
-                "0 < first <= pool and ticks >= 32",
-                f"first={self.first}, pool={self.pool}, ticks={self.ticks}",
+                "0 < first <= pool, ticks >= 32 and a seek_share from 0 to 1",
+                f"first={self.first}, pool={self.pool}, ticks={self.ticks}, "
+                f"seek_share={self.seek_share}",
                 "Correct the data configuration.",
             )
 
 
-def render_episode(world: BlockWorld, seed: int, ticks: int) -> Episode:
+def render_episode(world: BlockWorld, seed: int, ticks: int, seek_share: float = 0.0) -> Episode:
     """Walk `ticks` ticks from a seed, and then draw all frames in one batch."""
-    actions = list(islice(behave(np.random.default_rng(seed)), ticks))
     world.prepare(seed=seed)
-    sights = [world.sight(world.pose)]
-    for action in actions:
-        world.advance(action)
+    walk = _walk(world, seed, seek_share)
+    sights, actions, events = [world.sight(world.pose)], list[Action](), list[Happened]()
+    for action in islice(walk, ticks):
+        events.append(advance_watched(world, action))
         sights.append(world.sight(world.pose))
+        actions.append(action)
     frames = world.draw(sights)
     poses = [sight.pose for sight in sights]
-    moves = np.array([b.displacement_from(a) for a, b in pairwise(poses)], np.float32)
     return Episode(
         frames.rgb,
         frames.depth.astype(np.float16),
         tuple(poses),
         np.stack([to_vector(a) for a in actions]),
-        moves,
+        moves_between(poses),
+        events=np.array([astuple(event) for event in events]),
+        origin=Origin(seed=seed),
     )
+
+
+def moves_between(poses: Sequence[Pose]) -> NDArray[np.float32]:  # [T, 3] of T+1 poses
+    """Metres right, up and forward of the yaw after each action."""
+    return np.array([b.displacement_from(a) for a, b in pairwise(poses)], np.float32)
+
+
+def _walk(world: BlockWorld, seed: int, seek_share: float) -> Iterator[Action]:
+    """A behaviour, or a search for gems and the beacon that has been going on for a while."""
+    rng = np.random.default_rng((seed, 1))
+    if rng.random() >= seek_share:
+        return behave(np.random.default_rng(seed))
+    strew_gems(world, rng)
+    search = seek(world, rng)
+    for action in islice(search, int(rng.integers(MOST_UNDRAWN))):
+        world.advance(action)
+    return search
 
 
 def training_seeds(seed: int, worker: int) -> Iterator[int]:
@@ -108,24 +153,66 @@ def training_seeds(seed: int, worker: int) -> Iterator[int]:
         yield int(rng.integers(MAX_TRAINING_SEED))
 
 
+class EpisodeSource(Protocol):
+    """What episodes are made of. It is pickled and sent to the processes that make them."""
+
+    def stream(
+        self, config: DataConfig, intrinsics: Intrinsics, worker: int, workers: int
+    ) -> Iterator[Episode]:
+        """An endless stream, repeated by `config.seed`, another one for each worker."""
+
+    def held_out(self, config: DataConfig, intrinsics: Intrinsics, count: int) -> list[Episode]:
+        """At most `count` episodes that are in no stream, the same ones at every call."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockWalks:
+    """Walks in the block world, rendered on the fly."""
+
+    def stream(
+        self,
+        config: DataConfig,
+        intrinsics: Intrinsics,
+        worker: int,
+        workers: int,  # noqa: ARG002 - sources share one signature
+    ) -> Iterator[Episode]:
+        world = BlockWorld(intrinsics, renderer=config.renderer)
+        for seed in training_seeds(config.seed, worker):
+            yield render_episode(world, seed, config.ticks, config.seek_share)
+
+    def held_out(self, config: DataConfig, intrinsics: Intrinsics, count: int) -> list[Episode]:
+        world = BlockWorld(intrinsics, renderer=config.renderer)
+        seeds = range(MAX_TRAINING_SEED, MAX_TRAINING_SEED + count)
+        episodes = [render_episode(world, seed, HELD_OUT_TICKS) for seed in seeds]
+        world.close()
+        return episodes
+
+
 class EpisodePool:
     """A bounded set of recent episodes, refilled by background processes.
 
-    The owner calls `refresh` between steps; workers render only as fast as episodes are taken.
+    The owner calls `refresh` between steps; workers work only as fast as episodes are taken. What
+    a worker cannot go on from, `refresh` raises as its WorldsimError.
     """
 
-    def __init__(self, config: DataConfig, intrinsics: Intrinsics, workers: int) -> None:
+    def __init__(
+        self,
+        config: DataConfig,
+        intrinsics: Intrinsics,
+        workers: int,
+        source: EpisodeSource = BlockWalks(),
+    ) -> None:
         context = mp.get_context("spawn")
         self.config = config
         self.episodes: list[Episode] = []
         self.rendered = 0
-        self._queue: Queue[Episode] = context.Queue(maxsize=4)
+        self._queue: Queue[Episode | WorldsimError] = context.Queue(maxsize=4)
         self._workers = [
             context.Process(
-                target=_render_forever,
-                args=(self._queue, config, intrinsics, index),
+                target=_supply,
+                args=(self._queue, source, config, intrinsics, index, workers),
                 daemon=True,
-                name=f"worldsim-render-{index}",
+                name=f"worldsim-episodes-{index}",
             )
             for index in range(workers)
         ]
@@ -148,11 +235,16 @@ class EpisodePool:
 
     def _take(self, timeout_s: float | None = None) -> Episode | None:
         try:
-            return self._queue.get(timeout=timeout_s, block=timeout_s is not None)
+            made = self._queue.get(timeout=timeout_s, block=timeout_s is not None)
         except queue.Empty:
             if not all(worker.is_alive() for worker in self._workers):
-                raise RuntimeError("the render workers stopped; see their messages above") from None
+                raise RuntimeError(
+                    "the episode workers stopped; see their messages above"
+                ) from None
             return None
+        if isinstance(made, WorldsimError):
+            raise made
+        return made
 
     def close(self) -> None:
         for worker in self._workers:
@@ -160,21 +252,32 @@ class EpisodePool:
             worker.join()
 
 
-def _render_forever(
-    out: Queue[Episode], config: DataConfig, intrinsics: Intrinsics, index: int
+def _supply(
+    out: Queue[Episode | WorldsimError],
+    source: EpisodeSource,
+    config: DataConfig,
+    intrinsics: Intrinsics,
+    index: int,
+    workers: int,
 ) -> None:
-    os.nice(5)  # drawing gives way to training
+    os.nice(5)  # making episodes gives way to training
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = os.getppid()
-    world = BlockWorld(intrinsics, renderer=config.renderer)
-    for seed in training_seeds(config.seed, index):
-        episode = render_episode(world, seed, config.ticks)
-        while os.getppid() == parent:  # an orphan stops
-            try:
-                out.put(episode, timeout=5.0)
-                break
-            except queue.Full:
-                continue
-        else:
-            return
+    try:
+        for episode in source.stream(config, intrinsics, index, workers):
+            if not _put(out, episode, parent):
+                return
+    except WorldsimError as error:
+        _put(out, error, parent)
+
+
+def _put(out: Queue[Episode | WorldsimError], made: Episode | WorldsimError, parent: int) -> bool:
+    """Wait for a place in the queue; False for an orphan, which stops."""
+    while os.getppid() == parent:
+        try:
+            out.put(made, timeout=5.0)
+        except queue.Full:
+            continue
+        return True
+    return False

@@ -10,21 +10,24 @@ from worldsim.model.picture import CHANNELS
 
 DEPTH_WEIGHT = 0.5
 EDGE_WEIGHT = 0.02
-PURE_NOISE_SHARE = 0.8
+PURE_NOISE_SHARE = 0.4
+NOISE_MEAN, NOISE_SPREAD = 0.4, 1.2  # of the other levels' logits
 HINT_FLOOR = 1e-3  # hints better than this, about 35 dB, count alike
 UNKNOWN_WEIGHT = 0.3
+RAREST = 0.02  # an event rarer than this in a batch weighs as if it were not
 
 
 def noise_levels(
     shape: tuple[int, int],
     device: torch.device,
 ) -> Tensor:  # [B, T] in [0, 1]
-    """Mostly exactly 1, where hint and context are all there is; the rest logit-normal.
+    """Often exactly 1, where hint and context are all there is; the rest logit-normal.
 
-    Plain diffusion forcing gives almost no signal for predicting from context. At level 1 a frame
-    is also what one-step sampling, the default, asks for.
+    Plain diffusion forcing gives almost no signal for predicting from context, and level 1 is all
+    that one-step sampling asks for. The levels below it are where a model learns to invent: there
+    it must choose, and at level 1 it can only take the mean.
     """
-    middle = torch.sigmoid(torch.randn(shape, device=device) * 0.8 - 0.5)
+    middle = torch.sigmoid(torch.randn(shape, device=device) * NOISE_SPREAD + NOISE_MEAN)
     pure = torch.rand(shape, device=device) < PURE_NOISE_SHARE
     return torch.where(pure, torch.ones_like(middle), middle)
 
@@ -33,13 +36,15 @@ def picture_loss(
     predicted: Tensor,  # [B, T, C, H, W] pictures or latents
     target: Tensor,  # [B, T, C, H, W]
     known: Tensor | None = None,  # [B, T, 1, H, W] 1 where the hint knew something, else 0
-    unknown_weight: float = UNKNOWN_WEIGHT,
+    unknown_weight: float | Tensor = UNKNOWN_WEIGHT,  # or [B, T] of each frame
 ) -> Tensor:  # [B, T] per frame
     """Squared error of colour and depth code and of their gradients; unknown pixels weigh less.
 
     What was never seen cannot be predicted. At full weight its error, ten times that of known
     pixels, is most of the gradient, and the network learns nothing else for hundreds of steps.
     """
+    if isinstance(unknown_weight, Tensor):
+        unknown_weight = unknown_weight[..., None, None, None]
     channels = torch.ones(target.shape[2], 1, 1, device=target.device)
     if len(channels) == CHANNELS:
         channels[-1] = DEPTH_WEIGHT
@@ -50,6 +55,14 @@ def picture_loss(
     edges = (error.diff(dim=-1).abs() * weight[..., 1:]).mean(frame)
     edges = edges + (error.diff(dim=-2).abs() * weight[..., 1:, :]).mean(frame)
     return (error.square() * weight).mean(frame) + EDGE_WEIGHT * edges
+
+
+def weight_of_unknown(
+    sigma: Tensor,  # [B, T] noise levels
+    at_pure_noise: float,
+) -> Tensor:  # [B, T]
+    """Below level 1 the noisy frame tells of what memory does not know, and it counts in full."""
+    return torch.where(sigma < 1.0, 1.0, at_pure_noise)
 
 
 def relative_loss(
@@ -70,3 +83,18 @@ def pose_loss(
 ) -> Tensor:  # []
     """Huber error of the displacement, in units of one walking tick (0.2 m)."""
     return F.smooth_l1_loss(predicted / 0.2, target / 0.2, beta=0.25)
+
+
+def event_loss(
+    logits: Tensor,  # [N, E]
+    happened: Tensor,  # [N, E] 0 or 1
+) -> Tensor:  # []
+    """Binary cross-entropy in which what happened weighs as much as what did not.
+
+    Such a weight moves the best logit by its logarithm. It is added here before the loss, so that
+    the logits themselves stay those of the samples' true odds.
+    Source: Menon et al. 2021, "Long-tail learning via logit adjustment", section 4.
+    """
+    share = happened.mean(dim=0).clamp(RAREST, 1.0 - RAREST)
+    weight = (1.0 - share) / share
+    return F.binary_cross_entropy_with_logits(logits + weight.log(), happened, pos_weight=weight)

@@ -9,15 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worldsim.camera import Intrinsics
 from worldsim.engine.hints import Remembered
-from worldsim.envs.blocks.world import BlockWorld
 from worldsim.model.picture import from_picture
 from worldsim.model.sampler import denoise
 from worldsim.model.world_model import WorldModel
 from worldsim.record.contact_sheet import contact_sheet, save_png
 from worldsim.train.batch import ClipBatch, ClipConfig, sample_clips
-from worldsim.train.data import MAX_TRAINING_SEED, Episode, render_episode
+from worldsim.train.data import Episode
 from worldsim.train.hints import DamageConfig, bare_hints, damage, remembered_keyframes
 from worldsim.train.rollouts import dream_keyframes, frame_inputs, quantised
 from worldsim.train.teacher import anchor_from_world, recall_context
@@ -29,11 +27,8 @@ NO_DAMAGE = DamageConfig(drop_all=0, drop_one=0, depth_scale=0, colour_shift=0, 
 class Monitor:
     """Owns its walks; `evaluate` writes `STEP.png` and returns PSNRs in dB."""
 
-    def __init__(self, intrinsics: Intrinsics, renderer: str) -> None:
-        world = BlockWorld(intrinsics, renderer=renderer)
-        seeds = range(MAX_TRAINING_SEED, MAX_TRAINING_SEED + EPISODES)
-        self.episodes: list[Episode] = [render_episode(world, seed, 63) for seed in seeds]
-        world.close()
+    def __init__(self, episodes: list[Episode]) -> None:
+        self.episodes = episodes
 
     @torch.no_grad()
     def evaluate(self, model: WorldModel, step: int, folder: Path) -> dict[str, float]:

@@ -25,6 +25,7 @@ EDGE_LAYERS = (
     "stem_rays",
     "token_rays",
     "pose_head",
+    "event_head",
 )
 
 

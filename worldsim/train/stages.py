@@ -16,11 +16,11 @@ from worldsim.model.codec import AutoencoderCodec
 from worldsim.model.picture import from_picture, to_picture
 from worldsim.model.world_model import WorldModel
 from worldsim.record.contact_sheet import contact_sheet, save_png
-from worldsim.train.batch import ClipConfig, sample_clips
+from worldsim.train.batch import ClipConfig, cut_clips, draw
 from worldsim.train.critic import Critic
-from worldsim.train.data import Episode
+from worldsim.train.data import BlockWalks, Episode, EpisodeSource
 from worldsim.train.losses import picture_loss
-from worldsim.train.monitor import Monitor, colour_psnr
+from worldsim.train.monitor import EPISODES, Monitor, colour_psnr
 from worldsim.train.teacher import TeacherConfig, teacher_losses
 from worldsim.train.trainer import RunConfig, train
 from worldsim.train.walks import Walks
@@ -32,7 +32,7 @@ LATENT_WEIGHT = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRunConfig(RunConfig):
-    """Train the world model on the block world, rendered on the fly.
+    """Train the world model on the block world, rendered on the fly, or on recorded episodes.
 
     The run stops itself after `minutes`, saves when it is killed, and continues where it stopped
     when called again with the same `out`. Every evaluation writes `out/sheets/STEP.png` (truth
@@ -60,10 +60,18 @@ class TeacherStage:
 
     name = "teacher"
 
-    def __init__(self, model: WorldModel, config: ModelRunConfig) -> None:
+    def __init__(
+        self,
+        model: WorldModel,
+        config: ModelRunConfig,
+        source: EpisodeSource = BlockWalks(),  # noqa: B008 - immutable
+    ) -> None:
         self.model = model
         self.config = config
+        self.source = source
+        self.drawn: list[Episode] = []
         self.model.codec.requires_grad_(False)
+        self.model.event_head.requires_grad_(False)  # of the heads stage
         self._walks: Walks | None = None
 
     @cached_property
@@ -74,7 +82,8 @@ class TeacherStage:
 
     @cached_property
     def monitor(self) -> Monitor:
-        return Monitor(self.model.config.intrinsics, self.config.data.renderer)
+        camera = self.model.config.intrinsics
+        return Monitor(self.source.held_out(self.config.data, camera, EPISODES))
 
     def losses(
         self, average: WorldModel, episodes: list[Episode], step: int, rng: np.random.Generator
@@ -83,7 +92,8 @@ class TeacherStage:
         finished = self._walk_on(average, episodes, rng)
         walked = len(finished) > 0 and rng.random() < config.walk_share
         source = finished if walked else episodes
-        batch = sample_clips(source, self.config.clips, rng).to(device)
+        self.drawn = draw(source, self.config.clips.clips, rng)
+        batch = cut_clips(self.drawn, self.config.clips, rng).to(device)
         return teacher_losses(
             self.model, average, batch, config, step, rng, self.critic, walked=walked
         )
@@ -116,6 +126,7 @@ class CodecStage:
                 "a preset on latents, such as base", "one on pixels", "Choose another --preset."
             )
         self.model, self.codec = model, codec
+        self.drawn: list[Episode] = []
         self._held_out: Tensor | None = None
 
     def losses(
@@ -125,7 +136,8 @@ class CodecStage:
         step: int,  # noqa: ARG002
         rng: np.random.Generator,
     ) -> dict[str, Tensor]:
-        picture = _frames(episodes, CODEC_BATCH, rng).to(self.codec.scale.device)
+        self.drawn = draw(episodes, CODEC_BATCH, rng)
+        picture = _frames(self.drawn, rng).to(self.codec.scale.device)
         if self._held_out is None:
             self._held_out = picture[:8]
         latent = self.codec.encoder(picture)
@@ -149,18 +161,16 @@ class CodecStage:
 
 def train_teacher(config: ModelRunConfig, console: Console) -> None:
     """The model stage, from its configuration."""
-    train(config, lambda model: TeacherStage(model, config), console)
+    train(config, lambda model, source: TeacherStage(model, config, source), console)
 
 
 def train_codec(config: CodecRunConfig, console: Console) -> None:
     """The codec stage, from its configuration."""
-    train(config, CodecStage, console)
+    train(config, lambda model, _: CodecStage(model), console)
 
 
-def _frames(
-    episodes: list[Episode], count: int, rng: np.random.Generator
-) -> Tensor:  # [count, 4, H, W]
-    chosen = [episodes[int(i)] for i in rng.integers(len(episodes), size=count)]
+def _frames(chosen: list[Episode], rng: np.random.Generator) -> Tensor:  # [N, 4, H, W]
+    """One random frame of each episode."""
     frames = [int(rng.integers(len(episode))) for episode in chosen]
     rgb = np.stack([episode.rgb[t] for episode, t in zip(chosen, frames, strict=True)])
     depth = np.stack([episode.depth[t] for episode, t in zip(chosen, frames, strict=True)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ import torch
 from torch import nn
 
 from worldsim.errors import CheckpointError
+from worldsim.model.checkpoint import with_event_head
+from worldsim.record.output import replace_file
+from worldsim.train.data import Episode
 from worldsim.train.ema import Ema
 
 STATE_NAME = "state.pt"
@@ -45,20 +50,33 @@ def save_state(
     part.replace(folder / STATE_NAME)
 
 
+def save_divergence(path: Path, figures: dict[str, float], drawn: Sequence[Episode]) -> None:
+    """Write down what a step that failed was made of. Figures as text, for JSON knows no nan."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {
+        **{name: f"{value:g}" for name, value in figures.items()},
+        "episodes": [asdict(episode.origin) for episode in drawn],
+    }
+    replace_file(path, (json.dumps(record, indent=2) + "\n").encode())
+
+
 def load_state(
     folder: Path,
     model: nn.Module,
     ema: Ema[Any],
     optimizers: list[torch.optim.Optimizer],
 ) -> Progress | None:
-    """Fill model, average and optimizers from a folder; None if it holds no state yet."""
+    """Fill model, average and optimizers from a folder; None if it holds no state yet.
+
+    A state from before there was an event head leaves the model's own as it is.
+    """
     path = folder / STATE_NAME
     if not path.is_file():
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
-        ema.model.load_state_dict(state["ema"])
+        model.load_state_dict(with_event_head(state["model"], model.state_dict()))
+        ema.model.load_state_dict(with_event_head(state["ema"], ema.model.state_dict()))
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
     except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:

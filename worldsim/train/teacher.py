@@ -12,7 +12,7 @@ from torch import Tensor
 from worldsim.engine.hints import Remembered
 from worldsim.model.sampler import add_noise
 from worldsim.model.trunk import Context
-from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
+from worldsim.model.world_model import FrameInputs, Prediction, WorldModel, pool_confidence
 from worldsim.train.batch import ClipBatch
 from worldsim.train.critic import Critic, balance
 from worldsim.train.hints import DamageConfig, bare_hints, clip_hints, damage, remembered_keyframes
@@ -22,6 +22,7 @@ from worldsim.train.losses import (
     picture_loss,
     pose_loss,
     relative_loss,
+    weight_of_unknown,
 )
 from worldsim.train.rollouts import dream_clip, dream_keyframes, frame_inputs
 
@@ -81,7 +82,8 @@ def teacher_losses(
     inputs = _noisy_inputs(model, batch, remembered, anchors, draft, config)
     prediction = model(inputs, recall_context(model, batch, anchors))
     target = _target(model, inputs, batch)
-    picture = target.loss(prediction.clean, config.unknown_weight)
+    weight = weight_of_unknown(inputs.sigma, config.unknown_weight)
+    picture = target.loss(prediction.clean, weight)
     pose = _pose_loss(model, prediction, batch)
     total = picture + config.pose_weight * pose
     parts = {"picture": picture.detach(), "pose": pose.detach()}
@@ -190,7 +192,11 @@ class _Target:
     confidence: Tensor  # [B, T, 1, h, w] of the hint, 0 where unknown
     witnessed: Tensor  # [B, T, 1, h, w] 1 where the truth can be asked of a dream
 
-    def loss(self, predicted: Tensor, unknown_weight: float) -> Tensor:  # []
+    def loss(
+        self,
+        predicted: Tensor,  # [B, T, C, h, w]
+        unknown_weight: float | Tensor,  # or [B, T]
+    ) -> Tensor:  # []
         """Relative to the bare hint's. What a dream invented before is to stay as it was."""
         known = (self.confidence > 0).to(self.truth.dtype)
         wanted = torch.lerp(self.truth, self.hint, known * (1 - self.witnessed))
@@ -209,7 +215,7 @@ class _Target:
 @torch.no_grad()
 def _target(model: WorldModel, inputs: FrameInputs, batch: ClipBatch) -> _Target:
     hint, confidence = model.encode_hint(inputs.hint, inputs.confidence)
-    witnessed = model.pool_confidence(batch.witnessed)
+    witnessed = pool_confidence(batch.witnessed, model.config.downscale)
     return _Target(model.encode(batch.pictures), hint, confidence, witnessed)
 
 

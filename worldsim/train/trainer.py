@@ -7,6 +7,7 @@ import math
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,11 +24,13 @@ from worldsim.model.checkpoint import load_checkpoint, save_checkpoint
 from worldsim.model.conv import channels_last
 from worldsim.model.presets import preset
 from worldsim.model.world_model import WorldModel
-from worldsim.train.data import DataConfig, Episode, EpisodePool
+from worldsim.train.data import BlockWalks, DataConfig, Episode, EpisodePool, EpisodeSource
 from worldsim.train.ema import Ema
 from worldsim.train.optim import make_optimizers, scale_learning_rates
+from worldsim.train.recorded import RecordedWalks
+from worldsim.train.recording_search import find_recordings
 from worldsim.train.runtime import Runtime
-from worldsim.train.store import Progress, load_state, save_state
+from worldsim.train.store import Progress, load_state, save_divergence, save_state
 
 SAVING_S = 15.0  # kept back from the time limit
 LOG_EVERY = 20  # steps
@@ -58,7 +61,14 @@ class RunConfig:
     episodes_per_step: float = 0.2
     """How many fresh episodes join the pool at each step."""
     workers: int = 1
-    """Processes that render episodes."""
+    """Processes that make episodes."""
+    recordings: tuple[Path, ...] = ()
+    """Folders to search for recorded episodes to train on, in place of the block world: ours, made
+    with --depth, or pairs of mp4 and jsonl as VPT's, whose depth is then a simple stage."""
+    strict: bool = False
+    """Refuse damaged recordings; otherwise each is skipped with a warning."""
+    vpt_fov_y_deg: float = 70.0
+    """Vertical field of view of VPT recordings, which do not tell theirs; the game's default."""
     evaluate_minutes: float = 10.0
     """Time between evaluations, each of which also saves."""
     seed: int = 0
@@ -78,6 +88,7 @@ class Stage(Protocol):
 
     name: str
     model: WorldModel
+    drawn: list[Episode]  # what the last losses were computed from
 
     def losses(
         self,
@@ -93,7 +104,7 @@ class Stage(Protocol):
 
 
 class Pool(Protocol):
-    """Where a trainer gets its episodes from; `EpisodePool` renders them."""
+    """Where a trainer gets its episodes from; the processes of an `EpisodePool` make them."""
 
     episodes: list[Episode]
     rendered: int
@@ -128,8 +139,8 @@ class Trainer:
     def run(self) -> None:
         """Train until the time is up or the process is told to stop; leaves a state either way.
 
-        Raises TrainingError when the loss or its gradient is not finite; the state on disk then
-        stays the last one saved before.
+        Raises TrainingError when the loss or its gradient is not finite. The state on disk then
+        stays the last one saved before, and `diverged.json` tells what the batch was made of.
         """
         config, runtime = self.config, self.runtime
         seed = int(self.rng.integers(2**31))  # and other worlds
@@ -151,7 +162,7 @@ class Trainer:
 
     def _fill(self, pool: Pool, bar: ProgressBar) -> None:
         first = self.config.data.first
-        task = bar.add_task("rendering first episodes", total=first, loss="")
+        task = bar.add_task("gathering first episodes", total=first, loss="")
         while len(pool.episodes) < first:
             pool.refresh(wait=True)
             bar.update(task, completed=len(pool.episodes))
@@ -188,7 +199,8 @@ class Trainer:
         self.runtime.average_gradients(model)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         total = float(losses["total"].detach())
-        _require_finite(total, float(norm), step)
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            raise self._diverged(total, float(norm))
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -197,6 +209,19 @@ class Trainer:
         if step % LOG_EVERY == 0 and self.runtime.leads:
             self._log({name: float(value.detach()) for name, value in losses.items()})
         return total
+
+    def _diverged(self, loss: float, gradient_norm: float) -> TrainingError:
+        """The error of this step; what its batch was made of is written down."""
+        runtime, step = self.runtime, self.progress.step
+        name = "diverged.json" if runtime.leads else f"diverged_{runtime.rank}.json"
+        figures = {"step": step, "loss": loss, "gradient_norm": gradient_norm}
+        save_divergence(self.config.out / name, figures, self.stage.drawn)
+        return TrainingError(
+            f"a finite loss and gradient at step {step}",
+            f"loss {loss:g} with a gradient of norm {gradient_norm:g}",
+            f"{self.config.out / name} tells what the batch was made of. Call it again with the "
+            "same --out, to go on from the last state saved, and a lower --learning-rate.",
+        )
 
     def _evaluate(self) -> None:
         self._save()
@@ -236,12 +261,19 @@ class Trainer:
         )
 
 
-def train(config: RunConfig, make_stage: Callable[[WorldModel], Stage], console: Console) -> None:
+def train(
+    config: RunConfig,
+    make_stage: Callable[[WorldModel, EpisodeSource], Stage],
+    console: Console,
+) -> None:
     """Run a stage in this process; under torchrun, in each of its processes."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill saves, as Ctrl+C does
     runtime = Runtime.start(config.device, config.minutes * 60)
     try:
-        Trainer(config, make_stage(initial_model(config)), runtime, console).run()
+        model = initial_model(config)
+        source = episode_source(config, model.config.intrinsics)
+        make_pool = partial(EpisodePool, source=source)
+        Trainer(config, make_stage(model, source), runtime, console, make_pool).run()
     finally:
         runtime.close()
 
@@ -254,14 +286,17 @@ def learning_rate_factor(config: RunConfig, progress: Progress) -> float:
     return warm * (0.05 + 0.95 * cosine)
 
 
-def _require_finite(loss: float, gradient_norm: float, step: int) -> None:
-    if not (math.isfinite(loss) and math.isfinite(gradient_norm)):
-        raise TrainingError(
-            f"a finite loss and gradient at step {step}",
-            f"loss {loss:g} with a gradient of norm {gradient_norm:g}",
-            "Call it again with the same --out, to go on from the last state saved, and a lower "
-            "--learning-rate.",
-        )
+def episode_source(config: RunConfig, camera: Intrinsics) -> EpisodeSource:
+    """The recordings that a run is given, or else the block world.
+
+    Raises ConfigError if none of the recordings can be used, or with `strict` one cannot.
+    """
+    if not config.recordings:
+        return BlockWalks()
+    found = find_recordings(
+        config.recordings, camera, strict=config.strict, vpt_fov_y_deg=config.vpt_fov_y_deg
+    )
+    return RecordedWalks(found, strict=config.strict)
 
 
 def initial_model(config: RunConfig) -> WorldModel:

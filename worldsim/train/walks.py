@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from worldsim.actions import from_vector
+from worldsim.backends.denoiser import TorchDenoiser
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream import advance, begin
 from worldsim.engine.dream_world import DreamWorld
@@ -53,7 +54,9 @@ class Walks:
     def __init__(self, model: WorldModel, *, at_once: int, kept: int) -> None:
         prepared = Preparations(model, KEPT * at_once)
         levels = model.config.sample_levels
-        self._dreamer = Dreamer(model, levels, MemoryMode.FULL, Metrics(), prepared)
+        self._dreamer = Dreamer(
+            model, TorchDenoiser(model), levels, MemoryMode.FULL, Metrics(), prepared
+        )
         self._at_once = at_once
         self._walks: list[Walk] = []
         self.finished: deque[Episode] = deque(maxlen=kept)
@@ -73,7 +76,7 @@ class Walks:
         self._walks = [walk for walk in self._walks if not walk.is_over]
 
     def _set_out(self, episode: Episode, rng: np.random.Generator) -> Walk:
-        real = int(rng.integers(MIN_REAL, MAX_REAL))
+        real = int(rng.integers(MIN_REAL, min(MAX_REAL, len(episode) // 2)))
         actions = tuple(from_vector(vector) for vector in episode.actions[: real - 1])
         clip = Clip(tuple(episode.observation(t) for t in range(real)), actions)
         return Walk(episode, begin(self._dreamer, int(rng.integers(2**31)), clip), real)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics, pose_matrices
+from worldsim.envs.blocks.looks import Look
 from worldsim.envs.blocks.renderers import light as lighting
 from worldsim.envs.blocks.renderers.frames import Frames, require_matching, require_supersample
 from worldsim.envs.blocks.renderers.volume import Volume, eye_in_water, make_volume
@@ -50,6 +51,7 @@ class _Session:
     triangle: Any
     target: _Target | None
     uploaded: OrderedDict[int, _Uploaded]  # by window version, oldest first
+    look: Look | None = None  # whose colours the program holds
 
 
 class GLRenderer:
@@ -125,7 +127,9 @@ class GLRenderer:
             _set_view(session.program, uploaded.volume, matrices[i], intrinsics)
             raster = (width / 2, height / 2, i * height, self._supersample)
             session.program["raster"].value = raster
-            session.program["light"].write(lighting.light_rows(lighting.light_at(day[i])))
+            light = lighting.light_at(day[i], window.look)
+            session.program["light"].write(lighting.light_rows(light))
+            _set_look(session, window.look)
             uploaded.texture.use(0)
             framebuffer.viewport = (0, i * height, width, height)
             session.triangle.render(vertices=3)
@@ -156,14 +160,7 @@ def _open_session() -> _Session:
             vertex_shader=shaders.joinpath("fullscreen.vert").read_text(),
             fragment_shader=shaders.joinpath("voxels.frag").read_text(),
         )
-        program["face_colours"].write(lighting.face_colours())
         program["patterns"].write(lighting.pattern_table())
-        program["fog"].value = (
-            lighting.RANGE_M,
-            lighting.FOG_START_M,
-            lighting.FOG_END_M,
-            lighting.WATER_VIEW_M,
-        )
         program["detail"].value = (
             lighting.TEXTURE_NEAR_M,
             lighting.TEXTURE_FAR_M,
@@ -216,6 +213,16 @@ def _uploaded(session: _Session, window: VoxelWindow, kept: int) -> _Uploaded:
             session.uploaded.popitem(last=False)[1].texture.release()
     session.uploaded.move_to_end(window.version)
     return cached
+
+
+def _set_look(session: _Session, look: Look) -> None:
+    """Hand over the colours and the fog, if those of another look are in place."""
+    if session.look is look:
+        return
+    session.program["face_colours"].write(lighting.face_colours(look))
+    fog = (lighting.RANGE_M, look.fog_start_m, look.fog_end_m, lighting.WATER_VIEW_M)
+    session.program["fog"].value = fog
+    session.look = look
 
 
 def _set_view(

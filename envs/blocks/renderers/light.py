@@ -1,23 +1,24 @@
-"""The one place for colours: block faces and their patterns, the sun, the sky and the fog.
+"""From a look and an hour to numbers: block faces and their patterns, the sun, the sky, the fog.
 
 Both renderers receive these numbers, so that they draw the same picture. All colours are display
-values in [0, 1]; light multiplies them directly, without a gamma curve.
+values in [0, 1]; light multiplies them directly, without a gamma curve. The colours themselves
+are in `worldsim.envs.blocks.looks`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worldsim.envs.blocks.blocks import BLOCK_COUNT, Block, palette
+from worldsim.envs.blocks.blocks import BLOCK_COUNT, Block
+from worldsim.envs.blocks.looks import NATURAL, Colour, Look
 
 RANGE_M: Final = 32.0  # rays longer than this see the sky
-FOG_START_M: Final = 15.0
-FOG_END_M: Final = 31.0
 TEXTURE_NEAR_M: Final = 4.0  # patterns are full up to here ...
 TEXTURE_FAR_M: Final = 12.0  # ... and gone from here: then they would be finer than a pixel
 TINT_FAR_M: Final = 26.0  # where the variation from block to block is gone
@@ -67,8 +68,12 @@ PATTERNS: Final[dict[Block, Pattern]] = {
 }
 
 
-def face_colours() -> NDArray[np.float32]:  # [BLOCK_COUNT * 3, 3] top, side, bottom of each block
-    return (palette().reshape(-1, 3) / 255.0).astype(np.float32)
+def face_colours(look: Look) -> NDArray[np.float32]:  # [BLOCK_COUNT * 3, 3] top, side, bottom
+    return (look.palette().reshape(-1, 3) / 255.0).astype(np.float32)
+
+
+def fog_m(look: Look) -> NDArray[np.float32]:  # [2] metres where it starts and ends
+    return np.array((look.fog_start_m, look.fog_end_m), dtype=np.float32)
 
 
 def pattern_table() -> NDArray[np.float32]:  # [BLOCK_COUNT * 2, 4]
@@ -95,27 +100,19 @@ class Light:
     water: Vector  # the colour of distance under water
 
 
-_ELEVATION: Final = (-0.35, -0.08, 0.06, 0.30, 0.70)  # sine of the sun's height
-_KEYS: Final = {  # colours at those heights: night, dusk, sunrise, morning, noon
-    "zenith": ((16, 22, 52), (52, 58, 116), (92, 120, 186), (84, 148, 224), (72, 144, 230)),
-    "horizon": ((44, 56, 96), (168, 116, 130), (244, 182, 136), (206, 222, 234), (196, 222, 242)),
-    "glow": ((26, 32, 48), (110, 56, 30), (90, 62, 26), (44, 36, 18), (34, 30, 18)),
-    "disc": ((232, 238, 255), (255, 178, 120), (255, 226, 160), (255, 246, 216), (255, 252, 236)),
-    "sun": ((40, 50, 76), (44, 40, 44), (140, 98, 62), (132, 114, 86), (128, 120, 104)),
-    "ambient": ((92, 104, 148), (130, 122, 148), (154, 146, 154), (164, 168, 180), (168, 174, 184)),
-}
+ELEVATION: Final = (-0.35, -0.08, 0.06, 0.30, 0.70)  # sines of the sun's heights in a look
 _FACE_BRIGHTNESS: Final = np.array((0.91, 0.81, 1.0, 0.64, 0.96, 0.75))  # distinct at any hour
 _NORMALS: Final = np.array(
     ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)), dtype=np.float64
 )
 
 
-def light_at(day: float) -> Light:
+def light_at(day: float, look: Look = NATURAL) -> Light:
     """The light at a phase of the day: 0 midnight, 0.25 sunrise, 0.5 noon, 0.75 sunset."""
     angle = 2.0 * math.pi * (day - 0.25)
     sun = np.array((math.cos(angle), 0.86 * math.sin(angle), 0.5 * math.sin(angle)))
     sun /= np.linalg.norm(sun)
-    key = {name: _colour_at(sun[1], name) for name in _KEYS}
+    key = {name: _colour_at(sun[1], colours) for name, colours in look.sky.items()}
     lamp_in_sky = sun if sun[1] > -0.12 else -sun  # the moon stands opposite
     facing = np.clip(_NORMALS @ lamp_in_sky, 0.0, 1.0)[:, None]
     faces = (key["ambient"] + key["sun"] * facing) * _FACE_BRIGHTNESS[:, None]
@@ -128,13 +125,13 @@ def light_at(day: float) -> Light:
         faces=faces,
         shade=key["ambient"] * 0.42,
         lamp=np.array((1.0, 0.78, 0.48)) * 0.85,
-        water=np.array((0.10, 0.30, 0.50)) * (0.35 + 0.65 * key["ambient"].mean() / 0.6),
+        water=np.array(look.water) * (0.35 + 0.65 * key["ambient"].mean() / 0.6),
     )
 
 
-def _colour_at(sine: float, name: str) -> Vector:
-    columns = np.array(_KEYS[name]).T / 255.0
-    return np.array([np.interp(sine, _ELEVATION, column) for column in columns])
+def _colour_at(sine: float, colours: Sequence[Colour]) -> Vector:
+    columns = np.array(colours).T / 255.0
+    return np.array([np.interp(sine, ELEVATION, column) for column in columns])
 
 
 LIGHT_ROWS: Final = 15

@@ -29,7 +29,8 @@ class Scene:
     origin: Tensor  # [B, 3] int64 world position of its corner
     in_water: Tensor  # [B] bool, whether the eye is
     light: Tensor  # [B, LIGHT_ROWS, 3]
-    face_colours: Tensor  # [BLOCK_COUNT * 3, 3]
+    face_colours: Tensor  # [B, BLOCK_COUNT * 3, 3]
+    fog: Tensor  # [B, 2] metres where it starts and ends
     patterns: Tensor  # [BLOCK_COUNT * 2, 4]
 
 
@@ -80,7 +81,8 @@ def shade(scene: Scene, rays: Rays, hits: RayHits) -> Tensor:  # [B, R, 3] in [0
     colour = _surface_colour(scene, surface, rays.direction[view, ray], behind[view, ray])
     seen[view, ray] = colour
     inside = hits.face == FACE_INSIDE
-    dark = scene.face_colours[hits.block[inside].long() * 3 + 1] * lighting.INSIDE_LIGHT
+    block = hits.block[inside].long()
+    dark = scene.face_colours[inside.nonzero()[:, 0], block * 3 + 1] * lighting.INSIDE_LIGHT
     seen[inside] = dark
     return _under_water(scene, seen, hits).clamp(0.0, 1.0)
 
@@ -138,7 +140,8 @@ def _surface_colour(
     grazing = 1.0 - direction.gather(1, surface.axis[:, None]).abs()
     mirror = torch.where(surface.block[:, None] == Block.WATER, 0.10 + 0.45 * grazing**4, 0.0)
     seen = torch.lerp(seen, behind, mirror)
-    fog = _smoothstep(lighting.FOG_START_M, lighting.FOG_END_M, surface.distance)
+    start, end = scene.fog[surface.view].unbind(-1)
+    fog = _smoothstep(start, end, surface.distance)
     return torch.lerp(seen, behind, fog[:, None])
 
 
@@ -147,7 +150,7 @@ def _albedo(scene: Scene, surface: _Surface) -> tuple[Tensor, Tensor]:  # [P, 3]
     shape = scene.patterns[surface.block * 2]
     seam_amount, shift, glow_amount, emit = scene.patterns[surface.block * 2 + 1].unbind(-1)
     side = torch.tensor((1, 1, 0, 2, 1, 1), device=surface.face.device)[surface.face]
-    base = scene.face_colours[surface.block * 3 + side]
+    base = scene.face_colours[surface.view, surface.block * 3 + side]
     fade = 1.0 - _smoothstep(lighting.TEXTURE_NEAR_M, lighting.TEXTURE_FAR_M, surface.distance)
     place = surface.uv * shape[:, :2]
     odd_row = (place[:, 1].long() & 1).float()
@@ -187,7 +190,7 @@ def _grass_edge(scene: Scene, surface: _Surface, base: Tensor, low: Tensor) -> T
     green = _smoothstep(edge - blur, edge + blur, surface.uv[:, 1])
     on_side = (surface.block == Block.GRASS) & (surface.axis != 1)
     share = torch.where(on_side, green, 0.0)[:, None]
-    return torch.lerp(base, (scene.face_colours[3] * 0.94).expand_as(base), share)
+    return torch.lerp(base, scene.face_colours[surface.view, 3] * 0.94, share)
 
 
 def _light_near(scene: Scene, surface: _Surface) -> Tensor:  # [P, 2] sky and lamp light

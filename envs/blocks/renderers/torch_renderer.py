@@ -135,7 +135,8 @@ class TorchRenderer:
         origins = np.array([volume.origin for volume in volumes])
         cameras[:, :3, 3] -= origins
         water = [eye_in_water(v, c[:3, 3]) for v, c in zip(volumes, cameras, strict=True)]
-        rows = np.stack([lighting.light_rows(lighting.light_at(phase)) for phase in day])
+        looks = [window.look for window in windows]
+        lights = [lighting.light_at(phase, look) for phase, look in zip(day, looks, strict=True)]
         cells = torch.stack([uploaded[version][1] for version in versions])
         return shading.Scene(
             cells=cells,
@@ -144,8 +145,9 @@ class TorchRenderer:
             grid=self._tensor(np.array([versions.index(window.version) for window in windows])),
             origin=self._tensor(origins),
             in_water=self._tensor(np.array(water)),
-            light=self._tensor(rows),
-            face_colours=self._tensor(lighting.face_colours()),
+            light=self._tensor(np.stack([lighting.light_rows(light) for light in lights])),
+            face_colours=self._tensor(np.stack([lighting.face_colours(look) for look in looks])),
+            fog=self._tensor(np.array([lighting.fog_m(look) for look in looks])),
             patterns=self._tensor(lighting.pattern_table()),
         ), self._tensor(cameras)
 

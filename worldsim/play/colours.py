@@ -1,0 +1,15 @@
+"""The colours of everything that is drawn over the picture."""
+
+from __future__ import annotations
+
+INK = (244, 244, 240)
+FAINT = (200, 206, 210)
+ACCENT = (255, 214, 120)
+LATE = (255, 120, 96)
+PANEL = (12, 16, 22, 150)
+DIM = (8, 10, 16, 140)
+CURTAIN = (8, 10, 16, 205)  # behind the menu
+ROW = (255, 255, 255, 14)
+CHOSEN = (255, 214, 120, 52)
+CAPTION = (12, 16, 22, 190)
+BLANK = (58, 66, 84)  # a card without a picture
