@@ -5,17 +5,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import gymnasium
-import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from worldsim.envs.env_state import EnvState
 from worldsim.envs.keys import keys_to_choices
-from worldsim.envs.observations import Seen, checked_size, observation_view
+from worldsim.envs.observations import Seen, checked_size, observation_view, pose_row
 from worldsim.envs.viewer import Viewer
 from worldsim.envs.views import action_view
 from worldsim.errors import ConfigError
@@ -148,7 +147,7 @@ class WorldEnv(gymnasium.Env[Any, Any]):
     def present(self) -> tuple[Any, dict[str, Any]]:
         """The observation and the info of the newest frame, sharing memory with nothing."""
         seen = self._current()
-        pose, beacon = np.array(astuple(seen.pose)), self.world.beacon
+        pose, beacon = pose_row(seen.pose), self.world.beacon
         distance = math.hypot(pose[0] - beacon[0], pose[2] - beacon[2])
         info = {"pose": pose, "distance": distance, "world_seed": self._world_seed}
         return self._observation.of(seen), info

@@ -92,9 +92,9 @@ class BlocksEnv(WorldEnv):
     - `renderer`: `"auto"`, `"gl"` or `"torch"`.
     - `task`: `"reach"`, `"gems"`, `"return"`, `"explore"`, `"build"` or `"maze"`.
     - `observation`: `"rgb"` or `"dict"`.
-    - `fast`: draw at the observation's own size instead of averaging a picture of 128 x 80. The
-      view is the same, its edges are harder, and `render()` has that size, too. A dream has no
-      such mode: train without it where the two are to be alike.
+    - `fast`: draw at the observation's own size, with one ray for each pixel, instead of averaging
+      a picture of 128 x 80. The view is the same, its edges are jagged, and `render()` has that
+      size, too. A dream has no such mode: train without it where the two are to be alike.
 
     `get_state()` and `set_state(bytes)` save and restore everything, random numbers included; call
     them on `env.unwrapped` or through `env.get_wrapper_attr("get_state")`. `copy.deepcopy(env)`
@@ -135,7 +135,8 @@ def _block_world(renderer: str, task: str, drawn: Size | None) -> TaskWorld:
     from worldsim.envs.blocks.world import BlockWorld
 
     camera = Intrinsics()
-    if drawn is not None:
-        width, height = drawn
-        camera = Squeezed(width=width, height=height, aspect=camera.width / camera.height)
-    return BlockWorld(camera, renderer=renderer, task=task)
+    if drawn is None:
+        return BlockWorld(camera, renderer=renderer, task=task)
+    width, height = drawn
+    squeezed = Squeezed(width=width, height=height, aspect=camera.width / camera.height)
+    return BlockWorld(squeezed, renderer=renderer, supersample=1, task=task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -68,6 +68,10 @@ def checked_size(size: Sequence[int] | None) -> Size:
     return int(size[0]), int(size[1])
 
 
+def pose_row(pose: Pose) -> NDArray[np.float64]:  # [5] x, y, z in metres, yaw, pitch in degrees
+    return np.array((pose.x, pose.y, pose.z, pose.yaw_deg, pose.pitch_deg))
+
+
 def area_resized(
     rgb: NDArray[np.uint8],  # [H, W, 3]
     size: Size,
@@ -110,7 +114,7 @@ def _dict_of(size: Size, seen: Seen) -> dict[str, NDArray[Any]]:
     return {
         "rgb": area_resized(seen.rgb, size),
         "depth": nearest_resized(seen.depth, size),
-        "pose": np.array(astuple(seen.pose), dtype=np.float32),
+        "pose": pose_row(seen.pose).astype(np.float32),
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 
 import gymnasium
 import numpy as np
@@ -74,6 +76,35 @@ def test_a_fork_of_the_product_goes_on_as_the_original(env_id, tiny_checkpoint):
     twin.close()
     env.unwrapped.step(FORWARD)
     env.close()
+
+
+ASYNC = """
+from functools import partial
+import gymnasium
+import numpy as np
+
+def main():
+    make = partial(gymnasium.make, "worldsim:worldsim/Blocks-v0", size=(16, 10), fast=True)
+    for context in ("fork", "forkserver", "spawn"):  # before this process has used OpenGL
+        envs = gymnasium.vector.AsyncVectorEnv([make] * 2, context=context)
+        envs.reset(seed=0)
+        for _ in range(3):
+            frames, *_ = envs.step(np.array([1, 6]))
+        assert frames.any(), context
+        envs.close()
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_worker_processes_of_every_kind_step(tmp_path):
+    program = tmp_path / "workers.py"
+    program.write_text(ASYNC)
+    done = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.filterwarnings("error")

@@ -60,6 +60,7 @@ class BlockWorld:
     Args:
         intrinsics: the camera of the observations.
         renderer: "auto", "gl" or "torch"; made on the first render, so `advance` needs none.
+        supersample: colour rays along each side of a pixel, 2 or 1.
         task: one of `worldsim.envs.blocks.tasks.TASKS`, or None for free play.
     """
 
@@ -68,11 +69,12 @@ class BlockWorld:
         intrinsics: Intrinsics | None = None,
         *,
         renderer: str = "auto",
+        supersample: int = 2,
         task: str | None = "reach",
     ) -> None:
         self.intrinsics = intrinsics or Intrinsics()
         self.task = require_task(task)
-        self._renderer_name = renderer
+        self._renderer_name, self._supersample = renderer, supersample
         self._renderer: Renderer | None = None
         self._borrowed = False  # whether the renderer is another world's to close
         self.prepare(seed=_DEFAULT_SEED)
@@ -192,12 +194,17 @@ class BlockWorld:
         if self._renderer is None:
             from worldsim.envs.blocks.renderers.choose import make_renderer
 
-            self._renderer = make_renderer(self._renderer_name)
+            self._renderer = make_renderer(self._renderer_name, supersample=self._supersample)
         return self._renderer
 
     def sibling(self) -> BlockWorld:
         """Another world of the same kind, at the default seed; the two share a renderer."""
-        twin = BlockWorld(self.intrinsics, renderer=self._renderer_name, task=self.task)
+        twin = BlockWorld(
+            self.intrinsics,
+            renderer=self._renderer_name,
+            supersample=self._supersample,
+            task=self.task,
+        )
         twin._renderer, twin._borrowed = self._drawer(), True
         return twin
 
