@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -17,12 +19,12 @@ from torch import Tensor
 from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.engine.events import Chances
 from worldsim.envs.blocks.tasks import Deeds, Goals, Progress, Sighting, score
-from worldsim.errors import ConfigError
+from worldsim.errors import ConfigError, SceneError
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.play.window import Event, Quit, View
 from worldsim.record.format import WorldInfo
-from worldsim.record.worlds import MadeWorld
+from worldsim.record.worlds import MadeWorld, WorldConfig
 from worldsim.train.data import Episode
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose, StepResult
 
@@ -388,6 +390,47 @@ class FakeWorld:
         self._rgb[0, 0, :2] = divmod(self._frame, 256)
         self._depth[:] = 2.0 + row / height + self._frame / 8.0
         return Observation(self._rgb, self._depth, self._pose)
+
+
+class MortalWorld(FakeWorld):
+    """A FakeWorld whose process is killed at a reset to a seed that a file of `deaths` names.
+
+    The file is gone then, so each one kills once. Its name is the seed, and anything after a dot.
+    """
+
+    def __init__(self, deaths: Path) -> None:
+        super().__init__()
+        self._deaths = deaths
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        for death in sorted(self._deaths.glob(f"{seed}.*")):
+            death.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().reset(seed=seed, scene=scene)
+
+
+class BrokenWorld(FakeWorld):
+    """Cannot be begun with seed 3."""
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        if seed == 3:
+            raise SceneError("a seed that works", "3", "Try another.")
+        return super().reset(seed=seed, scene=scene)
+
+
+@dataclass(frozen=True)
+class FakeMaker:
+    """Makes a world in whatever process it is sent to."""
+
+    deaths: Path | None = None
+    broken: bool = False
+    version: str = "1"
+
+    def __call__(self, config: WorldConfig) -> MadeWorld:
+        world = BrokenWorld() if self.broken else FakeWorld()
+        if self.deaths is not None:
+            world = MortalWorld(self.deaths)
+        return MadeWorld(world, WorldInfo(kind="real", version=self.version))
 
 
 class FakeClock:
