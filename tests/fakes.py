@@ -18,6 +18,7 @@ from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.engine.events import Chances
+from worldsim.envs.blocks.tasks import Deeds, Goals, Progress, Sighting, score
 from worldsim.errors import ConfigError, SceneError, StateError
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
@@ -65,6 +66,11 @@ class FakeTaskWorld:
         self.seed, self.frame, pose = json.loads(state)
         self.pose = Pose(*pose)
 
+    def fork(self) -> FakeTaskWorld:
+        twin = FakeTaskWorld(*self.size[::-1])
+        twin.set_state(self.get_state())
+        return twin
+
     def close(self) -> None:
         self.closed += 1
 
@@ -77,11 +83,19 @@ class FakeDreamer:
         self.sees_events = sees_events
         self.reward, self.terminated = 0.0, False
 
-    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
-        return self.world.reset(seed=seed, scene=scene)
+    def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation:
+        return self.world.reset(seed=seed)
 
     def step(self, action: Action) -> StepResult:
         return StepResult(self.world.step(action).observation, self.reward, self.terminated)
+
+    def fork(self) -> FakeDreamer:
+        twin = FakeDreamer()
+        twin.restore(self.snapshot())
+        return twin
+
+    def batch(self, count: int) -> list[FakeDreamer]:
+        return [FakeDreamer() for _ in range(count)]
 
     def snapshot(self) -> FakeSaved:
         return FakeSaved(self.world.get_state())
@@ -91,6 +105,42 @@ class FakeDreamer:
 
     def close(self) -> None:
         self.world.close()
+
+
+class FakeReferee:
+    """Judges by the true rules, with a beacon at (0, 0, -2.15) and nothing else to be found."""
+
+    def __init__(self, task: str = "reach") -> None:
+        self.task = task
+        self.goals = Goals(0, (0.0, 0.0, 0.0), (0.0, 0.0, -2.15))
+        self.eye = (0.0, 1.6, 0.0)
+        self.closed = 0
+
+    @property
+    def beacon(self) -> tuple[float, float, float]:
+        return self.goals.beacon
+
+    def begin(self, seed: int, scene: str | None) -> None:
+        self.eye = (0.0, 1.6, 0.0)
+
+    def judge(self, action: Action, pose: Pose, seen: Sighting | None) -> tuple[float, bool]:
+        before, self.eye = self.eye, (pose.x, pose.y, pose.z)
+        gems, at_beacon = (0, None) if seen is None else (int(seen.gem), seen.beacon)
+        deeds = Deeds(before, self.eye, gems=gems, at_beacon=at_beacon)
+        outcome = score(self.task, Progress(), deeds, self.goals)
+        return outcome.reward, outcome.terminated
+
+    def get_state(self) -> bytes:
+        return json.dumps(self.eye).encode()
+
+    def set_state(self, state: bytes) -> None:
+        self.eye = tuple(json.loads(state))
+
+    def sibling(self) -> FakeReferee:
+        return FakeReferee(self.task)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class FakeJudge:
