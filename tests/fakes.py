@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -16,14 +18,15 @@ from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.engine.events import Chances
-from worldsim.errors import ConfigError
+from worldsim.envs.blocks.tasks import Deeds, Goals, Progress, Sighting, score
+from worldsim.errors import ConfigError, SceneError, StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.keyframe import Keyframe
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.play.window import Event, Quit, View
 from worldsim.record.format import WorldInfo
-from worldsim.record.worlds import MadeWorld
+from worldsim.record.worlds import MadeWorld, WorldConfig
 from worldsim.train.data import Episode
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose, StepResult
 
@@ -65,6 +68,11 @@ class FakeTaskWorld:
         self.seed, self.frame, pose = json.loads(state)
         self.pose = Pose(*pose)
 
+    def fork(self) -> FakeTaskWorld:
+        twin = FakeTaskWorld(*self.size[::-1])
+        twin.set_state(self.get_state())
+        return twin
+
     def close(self) -> None:
         self.closed += 1
 
@@ -77,11 +85,19 @@ class FakeDreamer:
         self.sees_events = sees_events
         self.reward, self.terminated = 0.0, False
 
-    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
-        return self.world.reset(seed=seed, scene=scene)
+    def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation:
+        return self.world.reset(seed=seed)
 
     def step(self, action: Action) -> StepResult:
         return StepResult(self.world.step(action).observation, self.reward, self.terminated)
+
+    def fork(self) -> FakeDreamer:
+        twin = FakeDreamer()
+        twin.restore(self.snapshot())
+        return twin
+
+    def batch(self, count: int) -> list[FakeDreamer]:
+        return [FakeDreamer() for _ in range(count)]
 
     def snapshot(self) -> FakeSaved:
         return FakeSaved(self.world.get_state())
@@ -91,6 +107,42 @@ class FakeDreamer:
 
     def close(self) -> None:
         self.world.close()
+
+
+class FakeReferee:
+    """Judges by the true rules, with a beacon at (0, 0, -2.15) and nothing else to be found."""
+
+    def __init__(self, task: str = "reach") -> None:
+        self.task = task
+        self.goals = Goals(0, (0.0, 0.0, 0.0), (0.0, 0.0, -2.15))
+        self.eye = (0.0, 1.6, 0.0)
+        self.closed = 0
+
+    @property
+    def beacon(self) -> tuple[float, float, float]:
+        return self.goals.beacon
+
+    def begin(self, seed: int, scene: str | None) -> None:
+        self.eye = (0.0, 1.6, 0.0)
+
+    def judge(self, action: Action, pose: Pose, seen: Sighting | None) -> tuple[float, bool]:
+        before, self.eye = self.eye, (pose.x, pose.y, pose.z)
+        gems, at_beacon = (0, None) if seen is None else (int(seen.gem), seen.beacon)
+        deeds = Deeds(before, self.eye, gems=gems, at_beacon=at_beacon)
+        outcome = score(self.task, Progress(), deeds, self.goals)
+        return outcome.reward, outcome.terminated
+
+    def get_state(self) -> bytes:
+        return json.dumps(self.eye).encode()
+
+    def set_state(self, state: bytes) -> None:
+        self.eye = tuple(json.loads(state))
+
+    def sibling(self) -> FakeReferee:
+        return FakeReferee(self.task)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class FakeJudge:
@@ -342,6 +394,47 @@ class FakeWorld:
         return Observation(self._rgb, self._depth, self._pose)
 
 
+class MortalWorld(FakeWorld):
+    """A FakeWorld whose process is killed at a reset to a seed that a file of `deaths` names.
+
+    The file is gone then, so each one kills once. Its name is the seed, and anything after a dot.
+    """
+
+    def __init__(self, deaths: Path) -> None:
+        super().__init__()
+        self._deaths = deaths
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        for death in sorted(self._deaths.glob(f"{seed}.*")):
+            death.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().reset(seed=seed, scene=scene)
+
+
+class BrokenWorld(FakeWorld):
+    """Cannot be begun with seed 3."""
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        if seed == 3:
+            raise SceneError("a seed that works", "3", "Try another.")
+        return super().reset(seed=seed, scene=scene)
+
+
+@dataclass(frozen=True)
+class FakeMaker:
+    """Makes a world in whatever process it is sent to."""
+
+    deaths: Path | None = None
+    broken: bool = False
+    version: str = "1"
+
+    def __call__(self, config: WorldConfig) -> MadeWorld:
+        world = BrokenWorld() if self.broken else FakeWorld()
+        if self.deaths is not None:
+            world = MortalWorld(self.deaths)
+        return MadeWorld(world, WorldInfo(kind="real", version=self.version))
+
+
 class FakeClock:
     """Time that passes only when somebody sleeps or a fake spends it."""
 
@@ -453,6 +546,23 @@ class FakeRememberer(FakeTruth):
     def _remember(self, seen: Observation, *, trust: float) -> None:
         self.memory.insert(seen.rgb, seen.depth, seen.pose, self.frame, trust)
         self.frame += 1
+
+
+class FakeKeptWorld(FakePlayWorld):
+    """A FakePlayWorld whose whole state can be kept, as the real world's."""
+
+    def get_state(self) -> bytes:
+        return json.dumps([self._shift, self._frame, astuple(self._pose)]).encode()
+
+    def set_state(self, state: bytes) -> None:
+        try:
+            self._shift, self._frame, pose = json.loads(state)
+        except ValueError as error:
+            raise StateError("a FakeKeptWorld's state", f"{error}", "Save it again.") from error
+        self._pose = Pose(*pose)
+
+    def observe(self) -> Observation:
+        return self._observe()
 
 
 class FakeWindow:

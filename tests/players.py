@@ -11,8 +11,9 @@ from worldsim.play.controls import Controls
 from worldsim.play.display import Display
 from worldsim.play.hud import Hud, HudMode, compose_hud
 from worldsim.play.keymap import OVERLAY_KEYS, Keymap, default_keymap
-from worldsim.play.loop import LoopConfig, ModelLoop, Order
+from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import Mailbox, Motion, Taken
+from worldsim.play.orders import Order
 from worldsim.play.tick import Board, Tick
 from worldsim.play.window import Event
 from worldsim.record.worlds import MadeWorld, WorldKind

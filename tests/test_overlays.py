@@ -15,8 +15,8 @@ from worldsim.play.controls import Controls
 from worldsim.play.hud import Hud
 from worldsim.play.hud_painter import HudPainter
 from worldsim.play.keymap import OVERLAY_KEYS
-from worldsim.play.loop import Order
 from worldsim.play.mailbox import Mailbox
+from worldsim.play.orders import Order
 from worldsim.play.overlays import CAPS
 from worldsim.play.overview import Surveyor, minimap
 from worldsim.play.photo import PhotoCamera

@@ -13,7 +13,8 @@ from fakes import FakeRememberer
 from PIL import Image
 from players import AHEAD, Shown, everything, hud_of, played
 
-from worldsim.play.loop import LoopConfig, Order
+from worldsim.play.loop import LoopConfig
+from worldsim.play.orders import Order
 from worldsim.play.photo import PhotoCamera, flown
 from worldsim.play.window import Key
 from worldsim.types import Action, Pose

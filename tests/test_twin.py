@@ -8,16 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dreams import make_engine
+from dreams import make_engine, same
 from fakes import FakeRememberer, FakeTruth
 from players import AHEAD, ASIDE, Shown, hud_of, played
 
+from worldsim.engine.engine import WorldEngine
 from worldsim.errors import SceneError
 from worldsim.play import twin
-from worldsim.play.loop import LoopConfig, Order
+from worldsim.play.loop import LoopConfig
+from worldsim.play.orders import Order, Start
+from worldsim.play.stage import Stage
+from worldsim.play.timeline import RewindConfig
 from worldsim.play.twin_picture import compared, heat_map
 from worldsim.play.window import Key, MouseMoved
-from worldsim.types import Action, Observation, Pose
+from worldsim.record.format import WorldInfo
+from worldsim.record.worlds import MadeWorld
+from worldsim.types import Action, Pose
 
 
 def test_a_twin_walks_the_dreams_actions_from_its_seed_and_then_leads() -> None:
@@ -87,16 +93,46 @@ def test_the_player_is_told_that_a_dream_from_a_picture_has_no_twin() -> None:
     assert player.last.extras.seed is None
 
 
-def test_a_dream_of_another_past_leaves_its_twin_until_a_restart() -> None:
-    dream = FakeRememberer()
-    one, other = twin.Twin(lambda _: FakeTruth().made()), Pose(9.0, 1.6, 0.0)
-    one.begin(twin.Origin(7, None), dream.reset(seed=7).pose)
-    one.open(dream.pose)
-    one.step(dream, dream.pose, AHEAD)
-    one.step(dream, other, AHEAD)
+def begun(dream: WorldEngine | FakeRememberer, origin: Start) -> tuple[Stage, twin.Twin]:
+    """A dream on a stage, and its twin, not yet open."""
+    stage = Stage(MadeWorld(dream, WorldInfo(kind="dream", version="1")), RewindConfig())
+    stage.start(origin)
+    one = twin.Twin(lambda _: FakeTruth().made())
+    one.begin(stage)
+    return stage, one
+
+
+def test_a_dream_that_went_back_leaves_its_twin_until_a_restart() -> None:
+    stage, one = begun(make_engine(), Start(seed=3))
+    one.open(stage)
+    for _ in range(3):
+        one.step(stage, Action())
+    stage.halt()
+    stage.go_back()
+    stage.go_on()
+    assert not one.follows(stage)
+    one.step(stage, AHEAD)
     assert not one.is_open
     with pytest.raises(SceneError, match="Restart"):
-        one.open(dream.pose)
+        one.open(stage)
+
+
+def test_a_led_dream_that_went_back_is_led_again() -> None:
+    stage, one = begun(make_engine(), Start(seed=3))
+    for action in (AHEAD, AHEAD):
+        one.step(stage, action)
+    one.open(stage)
+    led = [one.step(stage, AHEAD).observation for _ in range(4)]
+    stage.halt()
+    stage.go_back()
+    stage.go_on()
+    assert same(stage.observation, led[2])
+
+
+def test_an_order_back_in_time_shuts_the_twin() -> None:
+    player = played(AHEAD, Order.twin, AHEAD, Order.rewind, Order.go_on, AHEAD)
+    assert any("left its twin behind" in said for said in player.said)
+    assert player.last.extras.twin is None
 
 
 def test_a_past_too_long_to_be_walked_again_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,11 +190,8 @@ def test_the_twin_is_shown_as_it_was_drawn_however_the_mouse_moves() -> None:
 
 
 def test_a_true_world_of_another_camera_is_fitted_to_the_dream() -> None:
-    engine = make_engine()
-    engine.reset(seed=3, clip=None, scene="meadow")
-    one = twin.Twin(lambda _: FakeTruth().made())
-    one.begin(twin.Origin(3, None), engine.snapshot().observation.pose)
-    one.open(engine.snapshot().observation.pose)
-    seen: Observation = one.step(engine, engine.snapshot().observation.pose, AHEAD).observation
+    stage, one = begun(make_engine(), Start(seed=3))
+    one.open(stage)
+    seen = one.step(stage, AHEAD).observation
     assert one.shot.picture.shape == (2 * seen.rgb.shape[0], 2 * seen.rgb.shape[1], 3)
     assert one.shot.pose == seen.pose

@@ -16,10 +16,10 @@ import platformdirs
 
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import OutputError
-from worldsim.play.controls import Controls, Request, Say, Wish
+from worldsim.play.controls import Controls, Demand, Say, Wish
 from worldsim.play.hud import Hud, HudMode, compose_hud
 from worldsim.play.keymap import Keymap
-from worldsim.play.loop import ModelLoop, Order, Start
+from worldsim.play.loop import ModelLoop
 from worldsim.play.mailbox import InputSource
 from worldsim.play.photo_file import enlarged_photo, png_text
 from worldsim.play.stats import Quantiles, Rate, Ring
@@ -35,15 +35,6 @@ MESSAGE_S = 2.0
 READING_S = 0.04  # a character
 LOOKS = 200  # mouse motions over which the look latency is told
 RATE_EVERY_S = 0.25  # numbers that change faster cannot be read
-
-_ORDERS = {
-    Wish.pause: Order.pause,
-    Wish.resume: Order.resume,
-    Wish.reset: Order.reset,
-    Wish.switch_world: Order.switch_world,
-    Wish.toggle_twin: Order.twin,
-    Wish.toggle_photo: Order.photo,
-}
 
 
 class Display:
@@ -92,8 +83,8 @@ class Display:
         """One turn: events in, and a picture out if anything about it has changed."""
         now_s = self._clock.now()
         events = self._window.poll()
-        for wish in self._controls.handle(events, now_s - self._last_s):
-            self._fulfil(wish)
+        for demand in self._controls.handle(events, now_s - self._last_s):
+            self._meet(demand)
         self._last_s = now_s
         self._follow_grab()
         self._read_messages(now_s)
@@ -104,25 +95,28 @@ class Display:
         if looked and self._last_shown is not before:
             self._look_ms.add((self._clock.now() - now_s) * 1e3)
 
-    def _fulfil(self, wish: Request) -> None:
-        if isinstance(wish, Start):
-            self._loop.order(wish)
-        elif isinstance(wish, Say):
-            self._say(wish.text)
-        elif wish in _ORDERS:
-            self._loop.order(_ORDERS[wish])
-        elif wish is Wish.toggle_hud:
-            self._controls.toggle_hud()
-        elif wish is Wish.toggle_debug:
-            self._debug = not self._debug
-        elif wish is Wish.toggle_fullscreen:
-            self._window.toggle_fullscreen()
-        elif wish is Wish.take_screenshot:
-            self._take_screenshot()
-        elif wish is Wish.save_keymap:
-            self._keep_keymap()
-        elif wish is Wish.quit:
-            self.quit = True
+    def _meet(self, demand: Demand) -> None:
+        if isinstance(demand, Say):
+            self._say(demand.text)
+        elif isinstance(demand, Wish):
+            self._fulfil(demand)
+        else:
+            self._loop.order(demand)
+
+    def _fulfil(self, wish: Wish) -> None:
+        match wish:
+            case Wish.toggle_hud:
+                self._controls.toggle_hud()
+            case Wish.toggle_debug:
+                self._debug = not self._debug
+            case Wish.toggle_fullscreen:
+                self._window.toggle_fullscreen()
+            case Wish.take_screenshot:
+                self._take_screenshot()
+            case Wish.save_keymap:
+                self._keep_keymap()
+            case Wish.quit:
+                self.quit = True
 
     def _follow_grab(self) -> None:
         if self._controls.grabbed != self._grabbed:

@@ -11,6 +11,7 @@ from worldsim.play.menu_screen import Screen
 from worldsim.play.overlays import KeyCap, TwinPanel, key_caps, twin_panel
 from worldsim.play.overview import MiniMap, Thumbnail
 from worldsim.play.photo import Photo
+from worldsim.play.scrubber import Scrubber, branch_line, scrubber_of
 from worldsim.play.settings import Overlays
 from worldsim.play.stats import Quantiles
 from worldsim.play.tick import Phase, Pulse, Tick
@@ -22,6 +23,8 @@ HINTED = (
     Command.switch_world,
     Command.reset,
     Command.pause,
+    Command.rewind,
+    Command.quick_save,
     Command.hud,
     Command.screenshot,
     Command.debug,
@@ -57,6 +60,7 @@ class Hud:
     recalled: tuple[Thumbnail, ...] = ()  # left, below the lines
     keys: tuple[KeyCap, ...] = ()  # bottom left
     twin: TwinPanel | None = None  # over the picture of a twin
+    scrubber: Scrubber | None = None  # bottom: where in the past this is
     menu: Screen | None = None  # in place of all the rest but the message
 
 
@@ -98,6 +102,7 @@ def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
         minimap=overview.minimap if overlays.minimap else None,
         recalled=overview.recalled if overlays.recalled else (),
         keys=key_caps(overview, keymap) if overlays.pressed else (),
+        scrubber=scrubber_of(tick.past) if tick.phase is Phase.rewinding else None,
     )
 
 
@@ -119,6 +124,9 @@ def _title(tick: Tick, keymap: Keymap) -> tuple[str, str]:
     if tick.phase is Phase.paused:
         resume, menu = _key(keymap, Command.pause), _key(keymap, Command.menu)
         return "Paused", f"click or {resume} to go on, {menu} for the menu"
+    if tick.phase is Phase.ended:
+        back, menu = _key(keymap, Command.rewind), _key(keymap, Command.menu)
+        return "The end", f"hold {back} to go back, {menu} for the menu"
     return "", ""
 
 
@@ -129,7 +137,7 @@ def _lines(tick: Tick, mode: HudMode, keymap: Keymap) -> tuple[str, ...]:
     pulse, shown = tick.pulse, keymap.overlays
     lines = []
     if shown.seed:
-        lines.append(f"{tick.world}   seed {tick.seed}")
+        lines.append(tick.world if tick.seed is None else f"{tick.world}   seed {tick.seed}")
     if shown.rates:
         lines.append(f"model {pulse.hz:.0f} fps   display {mode.display_hz:.0f} fps")
     if shown.latency:
@@ -139,6 +147,8 @@ def _lines(tick: Tick, mode: HudMode, keymap: Keymap) -> tuple[str, ...]:
         lines.append(pose_line(tick.observation.pose))
     if shown.keyframes and pulse.keyframes is not None:
         lines.append(f"{pulse.keyframes} keyframes remembered")
+    if len(tick.past.branches) > 1:
+        lines.append(branch_line(tick.past))
     return tuple(lines)
 
 

@@ -12,6 +12,7 @@ from worldsim.play.colours import ACCENT, DIM, FAINT, INK, LATE, PANEL
 from worldsim.play.hud import Hud
 from worldsim.play.menu_painter import MenuPainter
 from worldsim.play.overlay_painter import OverlayPainter
+from worldsim.play.scrubber import Scrubber
 from worldsim.types import TICK_S
 
 MESSAGE_WIDTH = 80  # characters a line
@@ -51,6 +52,8 @@ class HudPainter:
         self._paint_overlays(screen, hud, unit)
         if hud.hint:
             self._paint_bottom(screen, hud.hint, 17 * unit, 14 * unit, FAINT)
+        if hud.scrubber:
+            self._paint_scrubber(screen, hud.scrubber, unit)
         for n, line in enumerate(reversed(textwrap.wrap(hud.message, MESSAGE_WIDTH))):
             above = MESSAGE_ABOVE if hud.menu is None else MESSAGE_ABOVE_MENU
             self._paint_bottom(screen, line, 22 * unit, (above + 34 * n) * unit, ACCENT)
@@ -97,6 +100,20 @@ class HudPainter:
                 screen.blit(text, (left + x, top + 10 * unit + n * pitch))
         corner = (left + round(12 * unit), top + size[1] - graph[1] - round(12 * unit))
         _paint_graph(screen, pygame.Rect(corner, graph), hud.recent_ms)
+
+    def _paint_scrubber(self, screen: pygame.Surface, scrubber: Scrubber, unit: float) -> None:
+        width, height = screen.get_size()
+        line = pygame.Rect(0, 0, round(0.7 * width), max(round(6 * unit), 2))
+        line.center = (width // 2, round(height - 120 * unit))
+        around = line.inflate(round(40 * unit), round(64 * unit)).move(0, round(-12 * unit))
+        screen.blit(self._panel(around.size, PANEL, round(8 * unit)), around)
+        pygame.draw.rect(screen, FAINT, line, border_radius=line.height // 2)
+        place = line.left + round(scrubber.place * line.width)
+        kept = pygame.Rect(line.topleft, (place - line.left, line.height))
+        pygame.draw.rect(screen, ACCENT, kept, border_radius=line.height // 2)
+        pygame.draw.circle(screen, ACCENT, (place, line.centery), round(10 * unit))
+        label = self._text(scrubber.label, round(22 * unit), INK)
+        screen.blit(label, label.get_rect(midbottom=(line.centerx, line.top - 10 * unit)))
 
     def _paint_bottom(
         self,

@@ -46,6 +46,13 @@ class Command(Enum):
     minimap = "map"
     recalled = "memories"
     pressed = "pressed keys"
+    rewind = "rewind"
+    branch = "branch"
+    next_branch = "next branch"
+    previous_branch = "previous branch"
+    save = "save as new"
+    quick_save = "save"
+    quick_load = "load"
 
 
 TARGETS: Mapping[str, tuple[str, ...]] = {

@@ -55,7 +55,7 @@ def key_caps(overview: Overview, keymap: Keymap) -> tuple[KeyCap, ...]:
     )
 
 
-def twin_panel(shot: TwinShot, seed: int, pose: str) -> TwinPanel:
+def twin_panel(shot: TwinShot, seed: int | None, pose: str) -> TwinPanel:
     """`pose` is how the place and direction of both are written."""
     return TwinPanel(
         heading=f"{_db(shot.psnr_db)} on seen pixels",

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from worldsim.errors import SceneError
 from worldsim.play.overview import Overview, Surveyor
 from worldsim.play.photo import Photo, PhotoCamera
+from worldsim.play.stage import Stage
 from worldsim.play.traits import Recalling
-from worldsim.play.twin import Origin, Twin
+from worldsim.play.twin import Twin
 from worldsim.play.twin_picture import TwinShot
 from worldsim.record.worlds import MadeWorld, WorldKind
 from worldsim.types import Action, Observation, StepResult
@@ -42,8 +43,7 @@ class Sights:
         self._twin = Twin(make_world)
         self._surveyor = Surveyor()
         self._camera: PhotoCamera | None = None
-        self._origins: dict[str, Origin | None] = {}
-        self._kind = "dream"
+        self._seed: int | None = None
         self._overview = Overview()
         self._say = say
 
@@ -55,72 +55,82 @@ class Sights:
     @property
     def extras(self) -> Extras:
         photo = self._camera.photo if self._camera else None
-        origin = self._origins.get(self._kind)
-        seed = None if origin is None else origin.seed
-        return Extras(overview=self._overview, twin=self._twin.shot, photo=photo, seed=seed)
+        return Extras(overview=self._overview, twin=self._twin.shot, photo=photo, seed=self._seed)
 
-    def shown(self, seen: Observation) -> Observation:
+    def shown(self, seen: Observation | None) -> Observation | None:
         """What the player looks at, where the world shows `seen`."""
         return self._camera.photo.observation if self._camera else seen
 
-    def began(self, made: MadeWorld, first: Observation, origin: Origin | None) -> None:
-        """A world was reset; an origin of None: to a picture."""
-        self._origins[made.info.kind] = origin
-        if made.info.kind == "dream":
-            self._twin.begin(origin, first.pose)
+    def began(self, stage: Stage) -> None:
+        """A world began anew."""
+        if stage.made.info.kind == "dream":
+            self._twin.begin(stage)
 
-    def entered(self, made: MadeWorld, seen: Observation) -> None:
-        """From here on this world is on the screen."""
+    def entered(self, stage: Stage) -> None:
+        """From here on this world, or this moment of it, is on the screen."""
         self._camera = None
-        self._kind = made.info.kind
-        if made.info.kind != "dream":
+        if stage.made.info.kind != "dream":
             self._twin.shut()
+        elif self._twin.is_open and not self._twin.follows(stage):
+            self._lose_twin()
+        self._seed = stage.seed
         self._surveyor.begin()
-        self._overview = self._surveyor.survey(made.world, seen.pose, Action())
+        self._survey(stage, Action())
 
-    def step(self, made: MadeWorld, seen: Observation, action: Action) -> StepResult:
-        """Step the world on the screen, which last showed `seen`."""
-        if made.info.kind == "dream":
-            was_open = self._twin.is_open
-            result = self._twin.step(made.world, seen.pose, action)
-            if was_open and not self._twin.is_open:
-                self._say("The dream left its twin behind: restart to see both")
-        else:
-            result = made.world.step(action)
-        self._overview = self._surveyor.survey(made.world, result.observation.pose, action)
+    def step(self, stage: Stage, action: Action) -> StepResult:
+        """Step the world on the screen."""
+        dreamed = stage.made.info.kind == "dream"
+        result = self._twin.step(stage, action) if dreamed else stage.step(action)
+        self._survey(stage, action)
         return result
+
+    def leave(self) -> None:
+        """Back to the world's own frame: its past has no twin, and no memory to fly through."""
+        self._camera = None
+        if self._twin.is_open:
+            self._lose_twin()
+
+    def _lose_twin(self) -> None:
+        self._twin.shut()
+        self._say("The dream left its twin behind: restart to see both")
+
+    def _survey(self, stage: Stage, action: Action) -> None:
+        assert stage.observation is not None  # it has begun
+        self._overview = self._surveyor.survey(stage.made.world, stage.observation.pose, action)
 
     def fly(self, action: Action) -> None:
         """Move the free camera for a tick."""
         assert self._camera is not None  # `is_photo`
         self._camera.step(action)
 
-    def toggle_twin(self, made: MadeWorld, seen: Observation) -> None:
+    def toggle_twin(self, stage: Stage) -> None:
         """Raises SceneError if the world on the screen has no twin."""
         if self._twin.is_open:
             self._twin.shut()
             return
-        if made.info.kind != "dream":
+        if stage.made.info.kind != "dream":
             raise SceneError(
                 "a dream, to see its true twin", "the real world", "Switch to the dream."
             )
-        self._twin.open(seen.pose)
+        self._twin.open(stage)
         self._camera = None
         self._say("The truth leads while its twin is in sight")
 
-    def toggle_photo(self, made: MadeWorld, seen: Observation) -> None:
+    def toggle_photo(self, stage: Stage) -> None:
         """Raises SceneError if the world on the screen has no memory to fly through."""
         if self._camera is not None:
             self._camera = None
             return
-        if not isinstance(made.world, Recalling):
+        world, seen = stage.made.world, stage.observation
+        assert seen is not None  # it has begun
+        if not isinstance(world, Recalling):
             raise SceneError(
                 "a dream, whose memory a camera can fly through",
                 "a world without a memory",
                 "Switch to the dream.",
             )
         self._twin.shut()
-        self._camera = PhotoCamera(made.world.memory, seen)
+        self._camera = PhotoCamera(world.memory, seen)
 
     def close(self) -> None:
         self._twin.close()

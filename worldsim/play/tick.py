@@ -10,6 +10,7 @@ from enum import Enum
 from worldsim.play.mailbox import Motion
 from worldsim.play.sights import Extras
 from worldsim.play.stats import Quantiles
+from worldsim.play.time_travel import Past
 from worldsim.types import Observation
 
 
@@ -17,6 +18,8 @@ class Phase(Enum):
     loading = "loading"
     playing = "playing"
     paused = "paused"
+    rewinding = "rewinding"
+    ended = "ended"  # the recorded input is used up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +40,14 @@ class Tick:
     number: int  # counts publications, so a new number means something new to show
     phase: Phase
     world: str
-    seed: int
+    seed: int | None  # None: it began nowhere in particular
     loading: str = ""  # the world that is being made ready
     observation: Observation | None = None  # None before the first world is ready
     fov_y_deg: float = 60.0
     used: Motion = field(default_factory=Motion)  # all player motion that led to this frame
     pulse: Pulse = field(default_factory=Pulse)
     extras: Extras = field(default_factory=Extras)
+    past: Past = field(default_factory=Past)
 
 
 class Board:

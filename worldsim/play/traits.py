@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.keyframe import Keyframe
 from worldsim.record.worlds import SceneWorld
-from worldsim.types import Action, Observation, Pose, StepResult
+from worldsim.types import Action, Observation, Pose, StepResult, World
 
 
 class Metrics(Protocol):
@@ -54,7 +54,17 @@ class Walked(SceneWorld, Protocol):
 class Picturing(Protocol):
     """A dream: what else can start in a picture?"""
 
-    def reset(self, *, seed: int, image: Path) -> Observation: ...
+    def reset(self, *, seed: int | None, image: Path) -> Observation: ...
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """An input source that was written down: it has an end, and can be continued anywhere."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    def seek(self, tick: int, /) -> None: ...
 
 
 def keyframes_of(world: object) -> int | None:
@@ -64,6 +74,11 @@ def keyframes_of(world: object) -> int | None:
 def stages_of(world: object) -> Mapping[str, Mapping[str, float]]:
     """Milliseconds by stage and quantile; empty where a world is not metered."""
     return world.metrics.stages_ms() if isinstance(world, Metered) else {}
+
+
+def stepped(world: World, action: Action, lead: Pose | None) -> StepResult:
+    """One step of a world; of a dream to where it is told, if it is."""
+    return world.step(action) if lead is None else cast(Led, world).step(action, pose=lead)
 
 
 def keyframes_in(world: object) -> Sequence[Keyframe]:

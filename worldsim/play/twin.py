@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,21 +22,16 @@ from worldsim.engine.start import fitted
 from worldsim.errors import SceneError
 from worldsim.evaluate.seen import Witnesses
 from worldsim.memory.keyframe import Keyframe
-from worldsim.play.traits import Led, Walked, keyframes_in
+from worldsim.play.orders import Start
+from worldsim.play.stage import Stage
+from worldsim.play.traits import Walked, keyframes_in
 from worldsim.play.twin_picture import TwinShot, compared
 from worldsim.record.worlds import MadeWorld, SceneWorld, WorldKind
 from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult
 
 MAX_TICKS = 30 * 60 * TICK_HZ  # half an hour: to be walked again in about three seconds
+Moment: TypeAlias = tuple[int, Pose]  # the tick of a world, and the eye
 RECENT = 100  # ticks of which the difference is kept
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The true world that a dream began in."""
-
-    seed: int
-    scene: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +48,9 @@ class Twin:
     def __init__(self, make_world: Callable[[WorldKind], MadeWorld]) -> None:
         self._make_world = make_world
         self._made: MadeWorld | None = None
-        self._origin: Origin | None = None
+        self._origin: Start | None = None
         self._actions: list[Action] = []
-        self._end: Pose | None = None  # where those actions led the dream to; None: not known
+        self._end: Moment | None = None  # to where those actions led; None: they are not all known
         self._open: _Open | None = None
         self._witnesses: tuple[tuple[int, ...], Witnesses] | None = None
         self.shot: TwinShot | None = None  # of the last tick, while the twin is open
@@ -64,41 +59,44 @@ class Twin:
     def is_open(self) -> bool:
         return self._open is not None
 
-    def begin(self, origin: Origin | None, pose: Pose) -> None:
-        """A world begins at a pose; None: in no true world. An open twin begins with it."""
-        self._origin, self._end = origin, pose
-        self._actions = []
+    def begin(self, stage: Stage) -> None:
+        """A dream began anew. An open twin begins with it, where it can."""
+        self._origin, self._actions, self._end = stage.origin, [], _moment(stage)
         was_open = self.is_open
         self.shut()
-        if was_open and origin is not None:
-            self.open(pose)
+        if was_open and self._has_truth():
+            self.open(stage)
 
-    def open(self, pose: Pose) -> None:
-        """Walk the true world to where the dream's actions lead; the dream is now at `pose`.
+    def follows(self, stage: Stage) -> bool:
+        """Whether the twin knows of all that happened to this dream."""
+        return self._end == _moment(stage)
+
+    def open(self, stage: Stage) -> None:
+        """Walk the true world to where the dream's actions lead.
 
         Raises:
             SceneError: if there is no true world to this dream.
         """
-        if self._origin is None:
-            raise SceneError(
-                "a dream that began in the world of a seed",
-                "one that began in a picture",
-                "Begin another one in the menu.",
-            )
-        if pose != self._end:
+        if not self.follows(stage):
             raise SceneError(
                 f"a dream played from its beginning, for at most {MAX_TICKS} ticks",
                 "one whose actions are not all known",
                 "Restart to see its twin.",
             )
+        if not self._has_truth():
+            raise SceneError(
+                "a dream that began in the world of a seed",
+                "one that began in a picture",
+                "Begin another one in the menu.",
+            )
+        assert self._origin is not None  # it has begun
         self._made = self._made or self._make_world("real")
         truth = cast(Walked, self._made.world)
         start = truth.reset(seed=self._origin.seed, scene=self._origin.scene)
         for action in self._actions[:-1]:
             truth.advance(action)
         there = truth.step(self._actions[-1]).observation if self._actions else start
-        jump_m = float(np.linalg.norm(there.pose.position() - pose.position()))
-        self._open = _Open(truth, jump_m)
+        self._open = _Open(truth, _distance_m(there.pose, _seen_by(stage).pose))
 
     def shut(self) -> None:
         self._open = self.shot = self._witnesses = None
@@ -108,21 +106,22 @@ class Twin:
         if self._made is not None:
             self._made.world.close()
 
-    def step(self, dream: SceneWorld, pose: Pose, action: Action) -> StepResult:
-        """Step the world that is now at `pose`, and its twin where that is open.
+    def step(self, stage: Stage, action: Action) -> StepResult:
+        """Step a dream, and its twin where that is open.
 
-        A world that has been somewhere else in between has no twin any more: `is_open` tells.
+        Where the dream has been somewhere else in between the twin is shut: `is_open` tells.
         """
-        if pose != self._end:
+        if not self.follows(stage):
             self._forget()
             self.shut()
-        result = dream.step(action) if self._open is None else self._both(self._open, dream, action)
-        self._note(action, result.observation.pose)
+        result = stage.step(action) if self._open is None else self._both(self._open, stage, action)
+        self._note(action, _moment(stage))
         return result
 
-    def _both(self, twin: _Open, dream: SceneWorld, action: Action) -> StepResult:
+    def _both(self, twin: _Open, stage: Stage, action: Action) -> StepResult:
+        dream = stage.made.world
         true = fitted(twin.truth.step(action).observation, dream.intrinsics)
-        result = cast(Led, dream).step(action, pose=true.pose)
+        result = stage.step(action, lead=true.pose)
         before_db = self.shot.recent_db if self.shot else ()
         self.shot = compared(
             result.observation.rgb,
@@ -144,17 +143,34 @@ class Twin:
             self._witnesses = (frames, _witnesses(real, dream.intrinsics))
         return self._witnesses[1].seen(true)
 
-    def _note(self, action: Action, pose: Pose) -> None:
+    def _note(self, action: Action, now: Moment) -> None:
         if self._end is None:
             return
         if len(self._actions) == MAX_TICKS:
             self._forget()
             return
         self._actions.append(action)
-        self._end = pose
+        self._end = now
+
+    def _has_truth(self) -> bool:
+        origin = self._origin
+        return origin is not None and origin.image is None and origin.seed is not None
 
     def _forget(self) -> None:
         self._actions, self._end = [], None
+
+
+def _seen_by(stage: Stage) -> Observation:
+    assert stage.observation is not None  # it has begun
+    return stage.observation
+
+
+def _moment(stage: Stage) -> Moment:
+    return stage.tick, _seen_by(stage).pose
+
+
+def _distance_m(a: Pose, b: Pose) -> float:
+    return float(np.linalg.norm(a.position() - b.position()))
 
 
 def _witnesses(real: Sequence[Keyframe], intrinsics: Intrinsics) -> Witnesses:
