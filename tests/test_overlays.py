@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pygame
 import pytest
@@ -20,6 +22,7 @@ from worldsim.play.orders import Order
 from worldsim.play.overlays import CAPS
 from worldsim.play.overview import Surveyor, minimap
 from worldsim.play.photo import PhotoCamera
+from worldsim.play.tick import Phase
 from worldsim.play.window import Key, MouseMoved
 from worldsim.types import Action, Pose
 
@@ -54,6 +57,12 @@ def test_each_line_has_its_own_switch(name: str, part: str) -> None:
 def test_a_hidden_display_hides_the_overlays_too() -> None:
     hud = hud_of(played(AHEAD).last, everything(), visible=False)
     assert hud == Hud()
+
+
+def test_while_time_goes_back_the_overlays_of_the_present_are_hidden() -> None:
+    tick = replace(played(AHEAD).last, phase=Phase.rewinding)
+    hud = hud_of(tick, everything())
+    assert (hud.minimap, hud.recalled, hud.keys) == (None, (), ())
 
 
 def test_the_pressed_keys_are_those_of_the_ticks_action() -> None:

@@ -141,6 +141,15 @@ def test_a_past_too_long_to_be_walked_again_is_forgotten(monkeypatch: pytest.Mon
     assert "at most 3 ticks" in player.said[0]
 
 
+def test_a_twin_open_for_too_long_is_shut_and_the_player_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(twin, "MAX_TICKS", 3)
+    player = played(Order.twin, *[AHEAD] * 6)
+    assert player.last.extras.twin is None
+    assert "left its twin behind" in player.said[-1]
+
+
 def test_the_graph_of_the_difference_forgets_its_oldest_ticks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

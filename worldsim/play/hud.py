@@ -88,7 +88,8 @@ def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
     if tick.extras.twin is not None:
         return _twin_hud(tick, tick.extras.twin, mode, keymap)
     debug = mode.debug and tick.observation is not None
-    overlays = keymap.overlays if shown and tick.extras.photo is None else NO_OVERLAYS
+    present = shown and tick.extras.photo is None and tick.phase is not Phase.rewinding
+    overlays = keymap.overlays if present else NO_OVERLAYS
     overview = tick.extras.overview
     return Hud(
         lines=_lines(tick, mode, keymap) if shown else (),

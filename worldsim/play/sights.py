@@ -79,8 +79,10 @@ class Sights:
 
     def step(self, stage: Stage, action: Action) -> StepResult:
         """Step the world on the screen."""
-        dreamed = stage.made.info.kind == "dream"
+        dreamed, was_open = stage.made.info.kind == "dream", self._twin.is_open
         result = self._twin.step(stage, action) if dreamed else stage.step(action)
+        if was_open and not self._twin.is_open:
+            self._lose_twin()
         self._survey(stage, action)
         return result
 
