@@ -26,6 +26,7 @@ from worldsim.types import Pose
 T = TypeVar("T", bound=np.generic)
 
 MORE_TRUSTED = 1.25  # a frame trusted this many times more is worth keeping beside the old one
+DECIDES_FROM = 0.7  # trust of a frame that may contradict what is stored at all
 AS_TRUSTED = 0.7  # a frame trusted less than this share cannot contradict what is stored
 CANDIDATES = 8  # least recently used keyframes that are compared when one must go
 FALLBACK_VIEWS = 256  # recently used keyframes that are compared when nothing known is in view
@@ -216,7 +217,7 @@ class MemoryBank:
         self, depth: NDArray[np.float32], pose: Pose, trust: float, reach_m: float
     ) -> LookedThrough:
         nearby = self._hash.near_view(pose_matrix(pose), self.intrinsics)
-        overruled = nearby.trusts * AS_TRUSTED <= trust
+        overruled = (nearby.trusts * AS_TRUSTED <= trust) & (trust >= DECIDES_FROM)
         return looked_through(
             nearby.where(overruled), depth, pose, self.intrinsics, reach_m=reach_m
         )
