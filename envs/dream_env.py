@@ -50,13 +50,12 @@ class Engine(Protocol):
 class DreamTask:
     """A dream that starts where a true world does, with that world's task.
 
-    A referee follows the dreamed player through the true world. What happened to gems and beacon
-    is judged by what is seen: the model's event head tells that a gem was taken, or that the beacon
-    is within reach. What nobody sees, such as progress, is that of the dreamed pose.
+    A referee follows the dreamed player through the true world, and judges by the dreamed pose.
 
     Args:
-        judge: "seen", or "pose" to judge gems and beacon by the dreamed pose as well. A model whose
-            event head is untrained falls back to "pose", with a warning.
+        judge: "pose", or "seen" to judge gems and beacon by what is seen: the model's event head
+            tells that a gem was taken, or that the beacon is within reach. A model whose event head
+            is untrained falls back to "pose", with a warning.
 
     Raises:
         ConfigError: the judge is unknown.
@@ -68,7 +67,7 @@ class DreamTask:
         *,
         state_from_bytes: Callable[[bytes], Saved],
         referee: Referee,
-        judge: str = "seen",
+        judge: str = "pose",
     ) -> None:
         self.engine = engine
         self._state_from_bytes = state_from_bytes
@@ -162,12 +161,11 @@ class DreamEnv(WorldEnv):
     depth and pose as well. `info` has the same entries; its `pose` is the dreamed one.
 
     ## Rewards
-    As in `worldsim/Blocks-v0`. With `judge="seen"` (default) the model's event head tells that a
-    gem was taken or the beacon reached. With `judge="pose"`, or a checkpoint whose event head was
-    never trained, of which a warning tells, the dreamed pose does: whether it is in a gem's true
-    place, or within 2 metres of the beacon's. Everything else is judged by the pose in any case:
-    the dreamed player is followed through the blocks of the true world, by whose rules planks are
-    put and places are reached.
+    As in `worldsim/Blocks-v0`, by the dreamed pose: whether it is in a gem's true place, or within 2
+    metres of the beacon's; the dreamed player is followed through the blocks of the true world, by
+    whose rules planks are put and places are reached. With `judge="seen"` the model's event head
+    tells that a gem was taken or the beacon reached. The shipped checkpoint's was not trained: a
+    warning says so, and the pose is the judge.
 
     ## Starting State
     As in `worldsim/Blocks-v0`: equal seeds start at the same place of the same world. The options
@@ -188,7 +186,7 @@ class DreamEnv(WorldEnv):
     - `steps`: denoising steps of every frame; `None` for the number that the model was made for.
     - `memory`: `"full"`, `"recent"`, `"random"` or `"off"`.
     - `task`: `"reach"`, `"gems"`, `"return"`, `"explore"`, `"build"` or `"maze"`.
-    - `judge`: `"seen"` or `"pose"`.
+    - `judge`: `"pose"` or `"seen"`.
     - `observation`: `"rgb"` or `"dict"`.
 
     `get_state()` and `set_state(bytes)` save and restore everything, random numbers included; call
@@ -210,7 +208,7 @@ class DreamEnv(WorldEnv):
         steps: int | None = None,
         memory: str = "full",
         task: str = "reach",
-        judge: str = "seen",
+        judge: str = "pose",
         observation: str = "rgb",
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:

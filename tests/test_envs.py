@@ -303,7 +303,7 @@ def begun_task(dreamer, **options):
 
 def test_a_dream_ends_when_its_beacon_is_seen_within_reach():
     dreamer = FakeDreamer()
-    world = begun_task(dreamer)
+    world = begun_task(dreamer, judge="seen")
     walked = [world.step(Action(forward=True)) for _ in range(3)]  # past the beacon's true radius
     dreamer.terminated = True
     arrived = world.step(Action(forward=True))
@@ -313,9 +313,9 @@ def test_a_dream_ends_when_its_beacon_is_seen_within_reach():
     assert arrived.terminated
 
 
-@pytest.mark.parametrize("options", [{"judge": "pose"}, {}], ids=["asked for", "head untrained"])
+@pytest.mark.parametrize("options", [{}, {"judge": "seen"}], ids=["by default", "head untrained"])
 def test_a_dream_judged_by_its_pose_is_rewarded_as_the_true_world_would(options):
-    dreamer = FakeDreamer(sees_events=bool(options))
+    dreamer = FakeDreamer(sees_events=not options)
     dreamer.reward, dreamer.terminated = -99.0, True
     world = begun_task(dreamer, **options)
     first = world.step(Action(forward=True))
@@ -327,7 +327,7 @@ def test_a_dream_judged_by_its_pose_is_rewarded_as_the_true_world_would(options)
 
 
 def test_an_untrained_event_head_is_warned_of_once(caplog):
-    world = begun_task(FakeDreamer(sees_events=False))
+    world = begun_task(FakeDreamer(sees_events=False), judge="seen")
     world.reset(seed=1)
     world.step(Action())
     assert [record.message for record in caplog.records if "untrained" in record.message] == [
@@ -337,7 +337,7 @@ def test_an_untrained_event_head_is_warned_of_once(caplog):
 
 def test_a_dream_pays_for_gems_that_are_seen_to_be_taken():
     dreamer = FakeDreamer()
-    world = begun_task(dreamer, task="gems")
+    world = begun_task(dreamer, task="gems", judge="seen")
     dreamer.terminated = True
     nothing = world.step(Action(forward=True))
     dreamer.reward = 1.0

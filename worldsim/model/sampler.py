@@ -22,7 +22,7 @@ from worldsim.model.world_model import FrameInputs, Prediction, pool_confidence
 
 Pass = Callable[[FrameInputs, Context | None], Prediction]
 
-INVENT_SHARE = 0.015  # of a frame's pixels that are unknown: from here on it is worth more steps
+INVENT_SHARE = 0.05  # of a frame that is unknown: from here on more steps are worth their time
 
 
 def add_noise(
