@@ -402,6 +402,10 @@ class FakeWindow:
     def refresh_hz(self) -> float:
         return 60.0
 
+    @property
+    def on_gpu(self) -> bool:
+        return True
+
     def poll(self) -> list[Event]:
         if self._refreshes:
             return list(self._refreshes.pop(0))

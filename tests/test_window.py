@@ -37,6 +37,10 @@ def present(window, folder, name):
     window.present(View(rgb=None, fov_y_deg=60.0, frame_from_view=turn, hud=Hud(title="Loading")))
     window.present(View(rgb=rgb, fov_y_deg=60.0, frame_from_view=turn, hud=Hud()))
     np.save(f"{folder}/{name}.npy", window.screenshot())
+    depth = (2.0 + columns / 16.0).astype(np.float32)
+    moved = dict(shift=np.array((0.2, 0.1, -0.3)), depth=depth)
+    window.present(View(rgb=rgb, fov_y_deg=60.0, frame_from_view=turn, hud=Hud(), **moved))
+    np.save(f"{folder}/{name}-moved.npy", window.screenshot())
     return [window.presenter.name, window.reason]
 
 def press(window):
@@ -120,6 +124,13 @@ def test_opengl_and_a_plain_surface_show_the_same_picture(shown: Shown) -> None:
     assert (surface[:19] == surface[0, 0]).all()  # the letterbox of 640x400 in 640x440
     inside = (slice(60, 380), slice(60, 560))  # where the turned view sees the frame
     assert np.abs(gl - surface)[inside].max() <= 6
+
+
+def test_opengl_and_a_plain_surface_move_the_eye_alike(shown: Shown) -> None:
+    gl, surface = shown.picture("gl-moved"), shown.picture("surface-moved")
+    inside = (slice(80, 360), slice(100, 540))
+    assert np.abs(gl - surface)[inside].max() <= 8
+    assert np.abs(gl - shown.picture("gl"))[inside].mean() > 2
 
 
 def test_the_window_knows_the_default_keys_and_not_a_misspelt_one(shown: Shown) -> None:

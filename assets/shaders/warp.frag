@@ -1,13 +1,18 @@
 #version 330
 
-// The rotation warp of worldsim/play/warp.py, with a bicubic (Catmull-Rom) upscale.
+// The rotation warp of worldsim/play/warp.py and the depth parallax of worldsim/play/parallax.py,
+// with a bicubic (Catmull-Rom) upscale.
 
 uniform sampler2D frame;          // rows from the top of the picture
+uniform sampler2D depth;          // metres, rows alike
 uniform mat3 frame_from_view;     // homography between pictures spanning -1 to 1, up positive
+uniform vec3 shift;               // of the eye, in the same units; zero where nothing moves
 
 in vec2 ndc;
 out vec4 colour;
 
+const int ROUNDS = 2;
+const float NEAREST_M = 0.1;
 const float FADE = 0.6;           // how dark it gets one picture's half-width outside the frame
 
 vec4 weights(float t) {
@@ -32,9 +37,21 @@ vec3 bicubic(vec2 uv) {
     return clamp(sum, 0.0, 1.0);
 }
 
+float depth_at(vec2 at) {  // filtered, so that slopes do not move in steps
+    vec2 margin = 0.5 / vec2(textureSize(depth, 0));
+    vec2 uv = vec2(0.5 + 0.5 * at.x, 0.5 - 0.5 * at.y);
+    return texture(depth, clamp(uv, margin, 1.0 - margin)).r;
+}
+
 void main() {
     vec3 seen = frame_from_view * vec3(ndc, 1.0);
-    vec2 at = seen.xy / max(seen.z, 1e-4);
+    seen.z = max(seen.z, 1e-4);
+    vec2 at = seen.xy / seen.z;
+    for (int i = 0; i < ROUNDS && shift != vec3(0.0); ++i) {
+        float nearness = seen.z / max(depth_at(at) - shift.z, NEAREST_M);
+        vec3 moved = seen + nearness * shift;
+        at = moved.xy / max(moved.z, 1e-4);
+    }
     vec2 inside = clamp(at, -1.0, 1.0);
     float fade = 1.0 - FADE * min(length(at - inside), 1.0);
     vec2 uv = vec2(0.5 + 0.5 * inside.x, 0.5 - 0.5 * inside.y);

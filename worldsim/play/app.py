@@ -25,8 +25,9 @@ from worldsim.play.menu_pages import Choices
 from worldsim.play.report import Report, report_on
 from worldsim.play.stats import process_age_s
 from worldsim.play.tick import Board
+from worldsim.play.view_ahead import WarpMode
 from worldsim.play.watchers import DemoWatcher, EpisodeWatcher
-from worldsim.play.window import HeadlessWindow, NoDisplayError, PresenterName, Window
+from worldsim.play.window import HeadlessWindow, NoDisplayError, PresenterName, WarpName, Window
 from worldsim.record.output import claim_folder
 from worldsim.record.script import compile_script, load_script
 from worldsim.record.worlds import (
@@ -43,6 +44,10 @@ from worldsim.types import TICK_HZ, TICK_S
 
 DEMO_TICKS = 10 * TICK_HZ
 DEMO_VIDEO, DEMO_SHEET = Path("worldsim-demo.mp4"), Path("worldsim-demo.png")
+# Without a graphics card a warped picture costs 4 ms of a core. Turning costs that while the player
+# looks around, moving would all the time that they walk: a quarter of a core at 60 Hz, and on two
+# cores the dream, which wants both, would tick later than the view gains.
+CORES_TO_SPARE = 4
 SWITCH_INTERVAL_S = 0.001  # Python's 5 ms would hold the display back while the model thread runs
 
 
@@ -88,6 +93,9 @@ class PlayConfig:
     """Start on the whole screen."""
     presenter: PresenterName = "auto"
     """How the window is drawn: gl, surface, or auto (gl where a graphics card does it)."""
+    warp: WarpName = "auto"
+    """What brings the view up to date between two frames: off, rotation, or parallax, which also
+    moves it; auto chooses by what that costs here."""
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames < 1:
@@ -174,6 +182,7 @@ class Session:
             board=board,
             clock=self.clock,
             pacing=Pacer(self.clock, 1.0 / window.refresh_hz),
+            warp=warp_mode(self.config.warp, on_gpu=window.on_gpu, cores=os.cpu_count() or 1),
         )
         _run_both(loop, display)
         return self._reported(loop)
@@ -216,6 +225,13 @@ def _run_both(loop: ModelLoop, display: Display) -> None:
         finally:
             loop.stop()
         model.result()
+
+
+def warp_mode(name: WarpName, *, on_gpu: bool, cores: int) -> WarpMode:
+    """What a name means on this machine."""
+    if name != "auto":
+        return WarpMode(name)
+    return WarpMode.parallax if on_gpu or cores >= CORES_TO_SPARE else WarpMode.rotation
 
 
 @contextmanager

@@ -46,6 +46,7 @@ class Wish(Enum):
     toggle_hud = auto()
     toggle_debug = auto()
     toggle_fullscreen = auto()
+    cycle_warp = auto()
     take_screenshot = auto()
     save_keymap = auto()
     quit = auto()
@@ -66,6 +67,7 @@ _SIMPLE = {
     Command.hud: Wish.toggle_hud,
     Command.debug: Wish.toggle_debug,
     Command.fullscreen: Wish.toggle_fullscreen,
+    Command.warp: Wish.cycle_warp,
     Command.screenshot: Wish.take_screenshot,
 }
 _IN_MENU_TOO = (Command.screenshot, Command.fullscreen)

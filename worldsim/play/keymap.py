@@ -40,6 +40,7 @@ class Command(Enum):
     screenshot = "picture"
     debug = "timings"
     fullscreen = "full screen"
+    warp = "warp"
 
 
 TARGETS: Mapping[str, tuple[str, ...]] = {

@@ -15,11 +15,11 @@ from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.mailbox import InputSource, Motion
 from worldsim.play.stats import Ring, TickMeter
-from worldsim.play.tick import Board, Phase, Pulse, Tick
-from worldsim.play.traits import Picturing, keyframes_of, stages_of
+from worldsim.play.tick import Board, Phase, Pulse, Step, Tick
+from worldsim.play.traits import Picturing, keyframes_of, stages_of, steps_of
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, WorldKind
-from worldsim.types import Action, Observation, StepResult
+from worldsim.types import BUTTONS, Action, Observation, Pose, StepResult
 
 HUD_TICKS = 100
 PULSE_EVERY_TICKS = 5  # numbers that change faster cannot be read
@@ -105,6 +105,7 @@ class ModelLoop:
         self._paused = False
         self._published = 0
         self._used = Motion()
+        self._step: Step | None = None
         self._pulse = Pulse()
         self._recent_ms = Ring(HUD_TICKS)  # of the world on the screen alone
         self.meter = TickMeter()
@@ -150,6 +151,7 @@ class ModelLoop:
         started_s = self._clock.now()
         result = stage.made.world.step(taken.action)
         self._recent_ms.add(self.meter.ticked(started_s, self._clock.now()))
+        self._step = self._made(taken.action, stage.observation.pose, result.observation.pose)
         stage.observation, self._used = _own_copy(result.observation), taken.used
         for watcher in self._watchers:
             watcher.ticked(taken.action, result)
@@ -159,6 +161,11 @@ class ModelLoop:
             self._pulse = self._measured(self._recent_ms)
         self._publish(Phase.playing)
 
+    def _made(self, action: Action, before: Pose, after: Pose) -> Step:
+        buttons = frozenset(name for name in BUTTONS if getattr(action, name))
+        moved_m = after.displacement_from(before)
+        return Step(made_s=self._clock.now(), moved_m=moved_m, buttons=buttons)
+
     def _measured(self, tick_ms: Ring) -> Pulse:
         world = self._stages[self._name].made.world
         return Pulse(
@@ -166,6 +173,7 @@ class ModelLoop:
             recent_ms=tuple(self._recent_ms.latest().tolist()),
             hz=self.meter.rate.hz(self._clock.now()),
             keyframes=keyframes_of(world),
+            steps=steps_of(world),
             stages_ms=stages_of(world),
         )
 
@@ -233,7 +241,7 @@ class ModelLoop:
 
     def _begin(self) -> None:
         """From here on another world is on the screen: input meant for the old one is dropped."""
-        self._used = self._source.forget()
+        self._used, self._step = self._source.forget(), None
         self.meter.interrupted()
         self._recent_ms, self._pulse = Ring(HUD_TICKS), Pulse()
         stage = self._stages[self._name]
@@ -266,6 +274,7 @@ class ModelLoop:
                 observation=stage.observation if stage else None,
                 fov_y_deg=camera.fov_y_deg,
                 used=self._used,
+                step=self._step,
                 pulse=self._pulse,
             )
         )

@@ -9,7 +9,8 @@ import pygame
 from numpy.typing import NDArray
 
 from worldsim.play.hud_painter import HudPainter
-from worldsim.play.warp import enlarged, letterbox, warp
+from worldsim.play.parallax import parallax, shift_ndc
+from worldsim.play.warp import enlarged, frame_from_view_ndc, letterbox, warp
 from worldsim.play.window import View
 
 BACKGROUND = (10, 12, 16)
@@ -62,8 +63,9 @@ class SurfacePresenter:
     def _draw(self, screen: pygame.Surface, view: View, rgb: NDArray[np.uint8]) -> None:
         if rgb is not self._frame:
             self._frame, self._pixels = rgb, enlarged(rgb, ENLARGEMENT)
-        turned = warp(self._pixels, view.frame_from_view, view.fov_y_deg)
-        height, width = turned.shape
+        height, width = self._pixels.shape
+        offset = _offset(view, (width, height))
+        turned = warp(self._pixels, view.frame_from_view, view.fov_y_deg, offset)
         picture = pygame.image.frombuffer(turned.data, (width, height), "BGRA")
         left, top, fitted, tall = letterbox(screen.get_size(), width / height)
         target = screen.subsurface((left, top, fitted, tall))
@@ -72,3 +74,13 @@ class SurfacePresenter:
         else:
             scaled = pygame.transform.smoothscale(picture.convert(screen), (fitted, tall))
             screen.blit(scaled, (left, top))
+
+
+def _offset(
+    view: View, size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:  # as of `parallax`
+    if view.depth is None or not view.shift.any():
+        return None
+    aspect = view.depth.shape[1] / view.depth.shape[0]
+    homography = frame_from_view_ndc(view.frame_from_view, aspect, view.fov_y_deg)
+    return parallax(view.depth, homography, shift_ndc(view.shift, aspect, view.fov_y_deg), size)

@@ -93,6 +93,10 @@ class PygameWindow:
             return min(hz, MAX_HZ) * 1.25
         return min(hz, FALLBACK_HZ)
 
+    @property
+    def on_gpu(self) -> bool:
+        return isinstance(self.presenter, GLPresenter) and not self.presenter.in_software
+
     def poll(self) -> list[Event]:
         return self._events.read()
 

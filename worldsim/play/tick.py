@@ -26,7 +26,17 @@ class Pulse:
     recent_ms: tuple[float, ...] = ()  # oldest first
     hz: float = 0.0
     keyframes: int | None = None  # None: this world has no memory
+    steps: int | None = None  # of denoising; None: this world needs none
     stages_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """How the newest frame came about."""
+
+    made_s: float  # when, on the loop's clock
+    moved_m: tuple[float, float, float]  # right, up and forward, along its pose's level axes
+    buttons: frozenset[str]  # pressed during its tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +51,7 @@ class Tick:
     observation: Observation | None = None  # None before the first world is ready
     fov_y_deg: float = 60.0
     used: Motion = field(default_factory=Motion)  # all player motion that led to this frame
+    step: Step | None = None  # None: the frame is a world's first
     pulse: Pulse = field(default_factory=Pulse)
 
 

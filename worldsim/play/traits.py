@@ -25,6 +25,13 @@ class Metered(Protocol):
     def metrics(self) -> Metrics: ...
 
 
+@runtime_checkable
+class Stepping(Protocol):
+    """A dream, whose denoising steps a frame can be changed between ticks."""
+
+    steps: int
+
+
 class Picturing(Protocol):
     """A dream: what else can start in a picture?"""
 
@@ -33,6 +40,10 @@ class Picturing(Protocol):
 
 def keyframes_of(world: object) -> int | None:
     return len(world.memory) if isinstance(world, Remembering) else None
+
+
+def steps_of(world: object) -> int | None:
+    return world.steps if isinstance(world, Stepping) else None
 
 
 def stages_of(world: object) -> Mapping[str, Mapping[str, float]]:
