@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -354,6 +354,31 @@ class FakeClock:
 
     def spend(self, seconds: float) -> None:
         self.time_s += seconds
+
+
+class BusyClock(FakeClock):
+    """A FakeClock on which other threads go on: each is called at its times as time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: list[tuple[float, Callable[[], float | None]]] = []
+
+    def at(self, time_s: float, call: Callable[[], float | None]) -> None:
+        """Call at that time, and again at the time that the call returns, if any."""
+        self._calls.append((time_s, call))
+
+    def sleep_until(self, deadline_s: float) -> None:
+        while due := [each for each in self._calls if each[0] <= deadline_s]:
+            first = min(due, key=lambda each: each[0])
+            self._calls.remove(first)
+            self.time_s = max(self.time_s, first[0])
+            again_s = first[1]()
+            if again_s is not None:
+                self.at(again_s, first[1])
+        super().sleep_until(deadline_s)
+
+    def spend(self, seconds: float) -> None:
+        self.sleep_until(self.time_s + seconds)
 
 
 class FakePlayWorld(FakeWorld):
