@@ -22,6 +22,7 @@ from worldsim.play.loop import LoopConfig, ModelLoop, Watcher
 from worldsim.play.mailbox import Mailbox, ScriptedInput
 from worldsim.play.menu import Menu
 from worldsim.play.menu_pages import Choices
+from worldsim.play.quality import Quality
 from worldsim.play.report import Report, report_on
 from worldsim.play.stats import process_age_s
 from worldsim.play.tick import Board
@@ -66,7 +67,8 @@ class PlayConfig:
     checkpoint: str = "default"
     """The dream's checkpoint: a name or a folder."""
     steps: int | None = None
-    """The dream's denoising steps a frame; by default those that its model was made for."""
+    """The dream's denoising steps a frame; by default those that its model was made for, and fewer
+    while a machine is too slow for them (never while recording)."""
     memory: MemoryMode = "full"
     """What the dream remembers."""
     device: str = "auto"
@@ -172,6 +174,7 @@ class Session:
             clock=self.clock,
             pacing=Unpaced() if scripted else Pacer(self.clock, TICK_S),
             watchers=[*self._recorders(scripted), *watchers],
+            quality=self._quality(scripted),
         )
         display = Display(
             window=window,
@@ -196,6 +199,11 @@ class Session:
             image=config.image,
             frames=config.frames or default_frames,
         )
+
+    def _quality(self, scripted: bool) -> Quality | None:
+        """None where frames must be a function of the actions alone, or the steps were asked for."""
+        fixed = scripted or self.config.record is not None or self.config.steps is not None
+        return None if fixed else Quality()
 
     def _menu(self) -> Menu:
         config = self.config

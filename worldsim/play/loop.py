@@ -14,6 +14,7 @@ from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.mailbox import InputSource, Motion
+from worldsim.play.quality import Quality
 from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Step, Tick
 from worldsim.play.traits import Picturing, keyframes_of, stages_of, steps_of
@@ -89,6 +90,7 @@ class ModelLoop:
         clock: Clock,
         pacing: Pacing,
         watchers: Sequence[Watcher] = (),
+        quality: Quality | None = None,  # None: it never changes
     ) -> None:
         self.config = config
         self._make_world = make_world
@@ -97,6 +99,7 @@ class ModelLoop:
         self._clock = clock
         self._pacing = pacing
         self._watchers = watchers
+        self._quality = quality
         self._orders: queue.SimpleQueue[Order | Start] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._stages: dict[WorldKind, _Stage] = {}
@@ -150,7 +153,10 @@ class ModelLoop:
         taken = self._source.take()
         started_s = self._clock.now()
         result = stage.made.world.step(taken.action)
-        self._recent_ms.add(self.meter.ticked(started_s, self._clock.now()))
+        took_ms = self.meter.ticked(started_s, self._clock.now())
+        self._recent_ms.add(took_ms)
+        if self._quality is not None:
+            self._quality.ticked(stage.made.world, took_ms)
         self._step = self._made(taken.action, stage.observation.pose, result.observation.pose)
         stage.observation, self._used = _own_copy(result.observation), taken.used
         for watcher in self._watchers:
