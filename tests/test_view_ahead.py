@@ -77,6 +77,13 @@ def test_a_wrong_guess_fades_after_the_next_frame_and_the_view_never_jumps() -> 
     assert places[-1] == pytest.approx(0.0, abs=1e-4)
 
 
+def test_a_view_that_has_come_to_rest_stays_the_same_to_the_bit() -> None:
+    ahead, stopped = ViewAhead(WarpMode.parallax), walked(1, moved_m=(0.0, 0.0, 0.0))
+    shift_at(ahead, walked(0), 0.9, "forward")
+    leads = [ahead.of(stopped, mailbox(), 100.0 + seconds) for seconds in (1.0, 1.5, 2.0)]
+    assert {lead.shift.tobytes() for lead in leads} == {np.zeros(3).tobytes()}
+
+
 def test_who_leans_against_a_wall_stays() -> None:
     still = Step(made_s=0.0, moved_m=(0.0, 0.0, 0.0), buttons=FORWARD)
     assert expected(still, FORWARD) == (0.0, 0.0, 0.0)

@@ -201,7 +201,7 @@ class Session:
         )
 
     def _quality(self, scripted: bool) -> Quality | None:
-        """None where frames must be a function of the actions alone, or the steps were asked for."""
+        """None where frames depend on the actions alone, or the steps were asked for."""
         fixed = scripted or self.config.record is not None or self.config.steps is not None
         return None if fixed else Quality()
 

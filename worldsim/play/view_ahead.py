@@ -25,6 +25,7 @@ from worldsim.play.warp import limited, rotation_between
 from worldsim.types import TICK_S, Pose
 
 MAX_SHIFT_M = 0.5  # further off, a frame has too little to show
+SHIFT_DIGITS = 4  # of a metre: a view that stands still is not drawn again
 MAX_INTERVAL_S = 4 * TICK_S  # a slow model's steps are spread over so much at most
 INTERVAL_SHARE = 0.3  # of a new interval in their average
 FADE_S = 0.08
@@ -98,7 +99,8 @@ class ViewAhead:
             self._glide = None
             return Lead(turn, np.zeros(3))
         self._glide = _glide(self._glide, frame, view, tick.step, source.held(), now_s)
-        return Lead(turn, _rotation(frame).T @ self._glide.shift(now_s))
+        shift = _rotation(frame).T @ self._glide.shift(now_s)
+        return Lead(turn, shift.round(SHIFT_DIGITS) + 0.0)  # no -0.0: it looks the same
 
 
 def _glide(
