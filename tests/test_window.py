@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(
 PROGRAM = """
 import json, shutil, subprocess, sys, time
 import numpy as np
+from worldsim.play.finish import Finish
 from worldsim.play.hud import Hud
 from worldsim.play.keymap import default_keymap
 from worldsim.play.pygame_window import PygameWindow, WindowConfig
@@ -41,6 +42,9 @@ def present(window, folder, name):
     moved = dict(shift=np.array((0.2, 0.1, -0.3)), depth=depth)
     window.present(View(rgb=rgb, fov_y_deg=60.0, frame_from_view=turn, hud=Hud(), **moved))
     np.save(f"{folder}/{name}-moved.npy", window.screenshot())
+    squares = dict(frame_from_view=np.eye(3), finish=Finish(sharpness=0.5, squares=True))
+    window.present(View(rgb=rgb, fov_y_deg=60.0, hud=Hud(), **squares))
+    np.save(f"{folder}/{name}-squares.npy", window.screenshot())
     return [window.presenter.name, window.reason]
 
 def press(window):
@@ -131,6 +135,15 @@ def test_opengl_and_a_plain_surface_move_the_eye_alike(shown: Shown) -> None:
     inside = (slice(80, 360), slice(100, 540))
     assert np.abs(gl - surface)[inside].max() <= 8
     assert np.abs(gl - shown.picture("gl"))[inside].mean() > 2
+
+
+def test_squares_of_whole_pixels_are_the_same_in_opengl_and_on_a_plain_surface(
+    shown: Shown,
+) -> None:
+    gl, surface = shown.picture("gl-squares"), shown.picture("surface-squares")
+    assert np.array_equal(gl, surface)
+    inside = surface[20:420]  # 640x400 of 128x80 pixels
+    assert np.array_equal(inside, inside[::5, ::5].repeat(5, axis=0).repeat(5, axis=1))
 
 
 def test_the_window_knows_the_default_keys_and_not_a_misspelt_one(shown: Shown) -> None:

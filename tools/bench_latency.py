@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
 
 import numpy as np
 import tyro
@@ -30,7 +30,16 @@ from worldsim.errors import BackendError, ConfigError
 from worldsim.evaluate.machine import describe_machine
 from worldsim.play.app import PlayConfig, Session, quiet_pygame
 from worldsim.play.stats import installed_versions
-from worldsim.play.window import Event, PresenterName, View, WarpName, Window
+from worldsim.play.window import (
+    Event,
+    Key,
+    MouseMoved,
+    PresenterName,
+    Quit,
+    View,
+    WarpName,
+    Window,
+)
 from worldsim.record.worlds import MadeWorld, SceneWorld, WorldConfig, make_world
 from worldsim.types import Action, Observation, StepResult
 
@@ -96,15 +105,20 @@ class ThrottledWorld:
 
 
 class WatchedWindow:
-    """A window that tells when what it shows has changed."""
+    """A window into which input can be posted, and that tells when what it shows has changed."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
+        self._posted: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._asked = threading.Event()
         self._ready = threading.Event()
         self._changed = threading.Event()
         self._before: NDArray[np.uint8] | None = None
         self._changed_s = 0.0
+
+    def post(self, event: Event) -> None:
+        """On the hand's thread: the next `poll` gives it."""
+        self._posted.put(event)
 
     def remember(self) -> None:
         """On the hand's thread: from here on, watch for another picture than the present one."""
@@ -134,7 +148,8 @@ class WatchedWindow:
             self._asked.clear()
             self._before = self._window.screenshot()
             self._ready.set()
-        return self._window.poll()
+        posted = [self._posted.get() for _ in range(self._posted.qsize())]
+        return [*self._window.poll(), *posted]
 
     def present(self, view: View, /) -> None:
         self._window.present(view)
@@ -160,7 +175,7 @@ class WatchedWindow:
 
 
 class Hand(threading.Thread):
-    """Posts events as SDL would, at moments that no other thread knows."""
+    """Posts input at moments that no other thread knows."""
 
     def __init__(self, window: WatchedWindow, motions: int) -> None:
         super().__init__(name="hand", daemon=True)
@@ -171,30 +186,22 @@ class Hand(threading.Thread):
         self._rng = np.random.default_rng(0)
 
     def run(self) -> None:
-        import pygame  # started by the window
-
-        key, button = {"key": pygame.K_F1, "mod": 0, "unicode": ""}, {"button": 1, "pos": (9, 9)}
-        for kind, told in (
-            (pygame.KEYDOWN, key),  # numbers that change are not what is measured
-            (pygame.KEYUP, key),
-            (pygame.MOUSEBUTTONDOWN, button),  # takes the mouse
-            (pygame.MOUSEBUTTONUP, button),
-        ):
-            pygame.event.post(pygame.event.Event(kind, told))
+        for key in ("f1", "mouse left"):  # hides numbers that change; takes the mouse
+            self._window.post(Key(key, down=True))
+            self._window.post(Key(key, down=False))
         time.sleep(SETTLE_S)
         self._window.remember()
         self.was_still = self._window.change(STILL_S) is None
         for number in range(self._motions if self.was_still else 0):
-            self._move(pygame, MOTION_PX if number % 2 else -MOTION_PX)
-        pygame.event.post(pygame.event.Event(pygame.QUIT))
+            self._move(MOTION_PX if number % 2 else -MOTION_PX)
+        self._window.post(Quit())
 
-    def _move(self, pygame: ModuleType, dx_px: int) -> None:
+    def _move(self, dx_px: int) -> None:
         time.sleep(self._rng.uniform(*PAUSE_S))
         self._window.remember()
         time.sleep(self._rng.uniform(0.0, 0.05))
-        told = {"rel": (dx_px, 0), "pos": (9, 9), "buttons": (0, 0, 0)}
         posted_s = time.perf_counter()
-        pygame.event.post(pygame.event.Event(pygame.MOUSEMOTION, told))
+        self._window.post(MouseMoved(dx_px, 0.0))
         changed_s = self._window.change(PATIENCE_S)
         if changed_s is not None:
             self.latencies_ms.append((changed_s - posted_s) * 1e3)

@@ -18,6 +18,7 @@ import platformdirs
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import OutputError
 from worldsim.play.controls import Controls, Request, Say, Wish
+from worldsim.play.finish import Finish
 from worldsim.play.hud import HudMode, compose_hud
 from worldsim.play.keymap import Keymap
 from worldsim.play.loop import ModelLoop, Order, Start
@@ -152,7 +153,7 @@ class Display:
         )
         view = self._view(tick, mode)
         turn = view.frame_from_view.tobytes() + view.shift.tobytes()
-        shown = (id(tick), turn, view.hud, self._window.size)
+        shown = (id(tick), turn, view.hud, view.finish, self._window.size)
         if shown != self._last_shown:
             self._window.present(view)
             self._last_shown = shown
@@ -170,6 +171,7 @@ class Display:
             hud=hud,
             shift=lead.shift,
             depth=tick.observation.depth,
+            finish=Finish(keymap.sight.sharpness, keymap.sight.squares),
         )
 
     def _keep_keymap(self) -> None:

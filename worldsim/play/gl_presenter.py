@@ -11,11 +11,12 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from worldsim.play.finish import Finish, place, sharpened
 from worldsim.play.hud import Hud
 from worldsim.play.hud_painter import HudPainter
 from worldsim.play.parallax import shift_ndc
 from worldsim.play.presenter import BACKGROUND
-from worldsim.play.warp import frame_from_view_ndc, letterbox
+from worldsim.play.warp import frame_from_view_ndc
 from worldsim.play.window import View
 from worldsim.types import SKY_DEPTH_M
 
@@ -38,6 +39,7 @@ class GLPresenter:
         self._depth_texture: moderngl.Texture | None = None
         self._hud_texture: moderngl.Texture | None = None
         self._frame: NDArray[np.uint8] | None = None
+        self._finish = Finish()
         self._depth: NDArray[np.float32] | None = None
         self._hud: Hud | None = None
         self._view: View | None = None
@@ -82,9 +84,10 @@ class GLPresenter:
 
     def _draw_frame(self, view: View, rgb: NDArray[np.uint8], window: tuple[int, int]) -> None:
         height, width = rgb.shape[:2]
-        if rgb is not self._frame:
-            self._frame_texture = self._written(self._frame_texture, (width, height), rgb)
-            self._frame = rgb
+        if rgb is not self._frame or view.finish != self._finish:
+            sharp = sharpened(rgb, view.finish.sharpness)
+            self._frame_texture = self._written(self._frame_texture, (width, height), sharp)
+            self._frame, self._finish = rgb, view.finish
         depth = _all_sky(width, height) if view.depth is None else view.depth
         if depth is not self._depth:
             self._depth_texture = self._written(
@@ -99,7 +102,8 @@ class GLPresenter:
         self._set("shift", shift_ndc(view.shift, aspect, view.fov_y_deg).astype("f4"))
         self._frame_texture.use(0)
         self._depth_texture.use(1)
-        left, top, fitted, tall = letterbox(window, aspect)
+        self._set("squares", np.array(view.finish.squares, "i4"))
+        left, top, fitted, tall = place(window, (width, height), view.finish)
         self._ctx.viewport = (left, window[1] - top - tall, fitted, tall)
         self._warp.render(moderngl.TRIANGLES, vertices=3)
         self._ctx.viewport = (0, 0, *window)

@@ -163,6 +163,9 @@ def _start_display() -> None:
     if reason:
         raise _no_display(reason)
     _load_triton()
+    # Windows would enlarge the whole window, blurred. On X11 a pixel is a pixel of the screen; on a
+    # Mac pygame opens no window of the finer grid.
+    os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
     try:
         pygame.display.init()
     except pygame.error as error:

@@ -25,6 +25,7 @@ from worldsim.play.warp import limited, rotation_between
 from worldsim.types import TICK_S, Pose
 
 MAX_SHIFT_M = 0.5  # further off, a frame has too little to show
+MAX_ERROR_M = 0.3  # a sprinter's stride: a guess can hardly be wrong by more
 SHIFT_DIGITS = 4  # of a metre: a view that stands still is not drawn again
 MAX_INTERVAL_S = 4 * TICK_S  # a slow model's steps are spread over so much at most
 INTERVAL_SHARE = 0.3  # of a new interval in their average
@@ -68,7 +69,7 @@ class _Glide:
     def continues(self, before: _Glide, now_s: float) -> _Glide:
         """This way, begun where the view is on another one at this moment."""
         apart = before.start + before.shift(now_s) - self.start - self.shift(now_s)
-        if float(np.linalg.norm(apart)) > 2 * MAX_SHIFT_M:  # elsewhere altogether
+        if float(np.linalg.norm(apart)) > MAX_ERROR_M:  # elsewhere, or frames have been missed
             return self
         return replace(self, error=apart, error_s=now_s)
 

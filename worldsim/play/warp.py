@@ -64,14 +64,17 @@ def frame_from_view_ndc(
 def enlarged(
     rgb: NDArray[np.uint8],  # [H, W, 3]
     factor: int,
+    *,
+    squares: bool = False,
 ) -> NDArray[np.uint32]:  # [H * factor, W * factor] pixels of bytes blue, green, red, 255
-    """A frame resampled once, bicubically, so that `warp` may pick the nearest pixel.
+    """A frame resampled once, bicubically or into squares, so that `warp` may pick pixels.
 
     The order of the bytes is that of a screen's surface, which scaling into it requires.
     """
     size = (rgb.shape[1] * factor, rgb.shape[0] * factor)
     bgr = Image.fromarray(np.ascontiguousarray(rgb[..., ::-1]))
-    pixels = np.asarray(bgr.resize(size, Image.Resampling.BICUBIC).convert("RGBA"))
+    how = Image.Resampling.NEAREST if squares else Image.Resampling.BICUBIC
+    pixels = np.asarray(bgr.resize(size, how).convert("RGBA"))
     return pixels.view(np.uint32)[..., 0]
 
 

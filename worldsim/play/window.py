@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.errors import BackendError
+from worldsim.play.finish import Finish
 from worldsim.play.hud import Hud
 from worldsim.types import TICK_HZ
 
@@ -104,6 +105,7 @@ class View:
     shift: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     # [3] metres from the frame's eye to the view's, the frame's camera axes
     depth: NDArray[np.float32] | None = None  # [H, W] metres; None: nothing shifts
+    finish: Finish = field(default_factory=Finish)
 
 
 class Window(Protocol):
