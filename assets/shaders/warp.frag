@@ -12,7 +12,6 @@ uniform vec3 shift;               // of the eye, in the same units; zero where n
 in vec2 ndc;
 out vec4 colour;
 
-const int ROUNDS = 2;
 const float NEAREST_M = 0.1;
 const float FADE = 0.6;           // how dark it gets one picture's half-width outside the frame
 
@@ -51,7 +50,7 @@ void main() {
     vec3 seen = frame_from_view * vec3(ndc, 1.0);
     seen.z = max(seen.z, 1e-4);
     vec2 at = seen.xy / seen.z;
-    for (int i = 0; i < ROUNDS && shift != vec3(0.0); ++i) {
+    if (shift != vec3(0.0)) {
         float nearness = seen.z / max(depth_at(at) - shift.z, NEAREST_M);
         vec3 moved = seen + nearness * shift;
         at = moved.xy / max(moved.z, 1e-4);

@@ -1,11 +1,12 @@
 """The depth parallax: a frame seen from a place a little beside its own.
 
-Each pixel of the view looks for the point of the frame that lies on its ray. The frame's depth at a
-guess tells how far along the ray to look, which gives a better guess (Bowles et al. 2012, Iterative
-Image Warping). A stride is short, so two rounds do; what was hidden shows its stretched border.
+Each pixel of the view looks for the point of the frame that lies on its ray. The frame's depth
+where the turn alone leads tells how far along the ray to look. This is the first round of a search
+(Bowles et al. 2012, Iterative Image Warping). A stride is short, so further rounds gain nothing on
+smooth ground, and at the edges of what is near they tear; what was hidden shows stretched.
 
     u ~ H v + w s      v: view, u: frame, both from -1 to 1 and up positive, homogeneous
-    w = (H v)_z / (depth(u) - s_z)
+    w = (H v)_z / (depth(H v) - s_z)
 
 H is the rotation warp, s the shift in the same units. The fragment shader
 (assets/shaders/warp.frag) evaluates the same.
@@ -20,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-ROUNDS = 2
 NEAREST_M = 0.1  # nothing is drawn nearer to the eye than this
 
 
@@ -48,16 +48,13 @@ def parallax(
     a, b, ahead = (row[0] * x + (row[1] * y + row[2]) for row in homography.astype(np.float32))
     np.maximum(ahead, 1e-4, out=ahead)
     right, up, forward = (float(part) for part in shift)
-    flat = depth.ravel()
-    u0, v0 = a / ahead, b / ahead
-    u, v = u0, v0
-    for _ in range(ROUNDS):
-        known = flat.take(_index(u, v, width, height))
-        nearness = ahead / np.maximum(known - np.float32(forward), np.float32(NEAREST_M))
-        below = np.maximum(ahead + nearness * np.float32(forward), np.float32(1e-4))
-        u = (a + nearness * np.float32(right)) / below
-        v = (b + nearness * np.float32(up)) / below
-    return _enlarged((u - u0) * (size[0] / 2), size), _enlarged((v0 - v) * (size[1] / 2), size)
+    u, v = a / ahead, b / ahead
+    known = depth.ravel().take(_index(u, v, width, height))
+    nearness = ahead / np.maximum(known - np.float32(forward), np.float32(NEAREST_M))
+    below = np.maximum(ahead + nearness * np.float32(forward), np.float32(1e-4))
+    u -= (a + nearness * np.float32(right)) / below
+    v -= (b + nearness * np.float32(up)) / below
+    return _enlarged(u * (-size[0] / 2), size), _enlarged(v * (size[1] / 2), size)
 
 
 @lru_cache(maxsize=2)
