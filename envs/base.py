@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import gymnasium
-import numpy as np
-from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
-from PIL import Image
 
-from worldsim.camera import Intrinsics
-from worldsim.envs import views
 from worldsim.envs.env_state import EnvState
+from worldsim.envs.keys import keys_to_choices
+from worldsim.envs.observations import Seen, checked_size, observation_view, pose_row
 from worldsim.envs.viewer import Viewer
+from worldsim.envs.views import action_view
 from worldsim.errors import ConfigError
-from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult
+from worldsim.types import TICK_HZ, Action, Observation, StepResult
 
-RENDER_MODES = ("rgb_array", "human")
+RENDER_MODES = ("rgb_array", "human", "depth_array")
 OPTIONS = ("state", "scene")
 WORLD_SEEDS = 2**31
 
@@ -40,20 +39,20 @@ class TaskWorld(Protocol):
 
     def set_state(self, state: bytes) -> object: ...
 
+    def fork(self) -> TaskWorld: ...
+
     def close(self) -> None: ...
 
 
-class Seen(Protocol):
-    """The newest frame: an `Observation`, or the one in an `EnvState`."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The beginning of an episode, for a world to make its first frame of."""
 
-    @property
-    def rgb(self) -> NDArray[np.uint8]: ...  # [H, W, 3]
-
-    @property
-    def pose(self) -> Pose: ...
+    seed: int
+    scene: str | None
 
 
-class WorldEnv(gymnasium.Env[NDArray[np.uint8], Any]):
+class WorldEnv(gymnasium.Env[Any, Any]):
     """A `TaskWorld` as a Gymnasium environment; BlocksEnv and DreamEnv say which world.
 
     The world is made by the first reset, so that an environment can be built, pickled or forked
@@ -71,27 +70,28 @@ class WorldEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         world_factory: Callable[[], TaskWorld],
         *,
         render_mode: str | None = None,
-        action_view: str = "discrete",
+        action_view_name: str = "discrete",
+        observation: str = "rgb",
         size: Sequence[int] | None = None,
         scene: str | None = None,
     ) -> None:
         _require_render_mode(render_mode)
         self.render_mode = render_mode
-        self._size = _checked_size(size)
+        self.action_view = action_view(action_view_name)
+        self.action_space = self.action_view.space
+        self._observation = observation_view(observation, checked_size(size))
+        self.observation_space = self._observation.space
         self._scene = scene
-        self._view = views.action_view(action_view)
-        self.action_space = self._view.space
-        width, height = self._size
-        self.observation_space = spaces.Box(0, 255, (height, width, 3), np.uint8)
         self._world_factory = world_factory
         self._made_world: TaskWorld | None = None
         self._seen: Seen | None = None
+        self._ended = False
         self._world_seed = 0
         self._viewer = Viewer(title=type(self).__name__, fps=TICK_HZ)
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Start an episode in a world drawn from `np_random`, or continue a saved one.
 
         Args:
@@ -102,31 +102,62 @@ class WorldEnv(gymnasium.Env[NDArray[np.uint8], Any]):
             ConfigError: an option is unknown, or both options are given.
             StateError, SceneError: the state or the scene is unusable.
         """
-        state, scene = _checked_options(options)
-        if state is not None:
-            self.set_state(state)
-        super().reset(seed=seed)
-        if state is None:
-            self._world_seed = int(self.np_random.integers(WORLD_SEEDS))
-            self._see(self._world.reset(seed=self._world_seed, scene=scene or self._scene))
-        return self._frame(), self._info()
+        start = self.begin(seed=seed, options=options)
+        if start is not None:
+            self.accept(StepResult(self.world.reset(seed=start.seed, scene=start.scene)))
+        return self.present()
 
-    def step(self, action: Any) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One tick of 1/20 s.
 
         Raises:
             ActionError: `action` is not an element of the action space.
-            ResetNeeded: there is no episode yet.
+            ResetNeeded: there is no episode yet, or it is over.
         """
-        self._current()
-        result = self._world.step(self._view.decode(action))
-        self._see(result.observation)
-        return self._frame(), float(result.reward), bool(result.terminated), False, self._info()
+        result = self.world.step(self.decode(action))
+        self.accept(result)
+        observation, info = self.present()
+        return observation, float(result.reward), bool(result.terminated), False, info
 
-    def render(self) -> NDArray[np.uint8] | None:  # [H, W, 3]
-        """The newest frame at the world's own size (`rgb_array`); a window shows it (`human`)."""
+    def begin(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> Start | None:
+        """The first half of `reset`: where to start; None after restoring a saved state."""
+        state, scene = _checked_options(options)
+        if state is not None:
+            self.set_state(state)
+        super().reset(seed=seed)
+        if state is not None:
+            return None
+        self._world_seed = int(self.np_random.integers(WORLD_SEEDS))
+        return Start(self._world_seed, scene or self._scene)
+
+    def decode(self, action: Any) -> Action:
+        """The first half of `step`: what is to be done in the world."""
+        self._current()
+        if self._ended:
+            raise ResetNeeded(f"{type(self).__name__}'s episode is over; call reset() first.")
+        return self.action_view.decode(action)
+
+    def accept(self, result: StepResult) -> None:
+        """The second half of both: what came of it."""
+        self._ended = bool(result.terminated)
+        self._see(result.observation)
+
+    def present(self) -> tuple[Any, dict[str, Any]]:
+        """The observation and the info of the newest frame, sharing memory with nothing."""
+        seen = self._current()
+        pose, beacon = pose_row(seen.pose), self.world.beacon
+        distance = math.hypot(pose[0] - beacon[0], pose[2] - beacon[2])
+        info = {"pose": pose, "distance": distance, "world_seed": self._world_seed}
+        return self._observation.of(seen), info
+
+    def render(self) -> NDArray[Any] | None:  # [H, W, 3] uint8, or [H, W] float32 metres
+        """The newest frame at the world's own size; `human` shows it in a window instead."""
         if self.render_mode == "rgb_array":
             return self._current().rgb.copy()
+        if self.render_mode == "depth_array":
+            return self._current().depth.copy()
         if self.render_mode == "human":
             self._viewer.show(self._current().rgb)
             return None
@@ -140,30 +171,63 @@ class WorldEnv(gymnasium.Env[NDArray[np.uint8], Any]):
     def get_state(self) -> bytes:
         """Everything that decides the next frames, `np_random` included.
 
-        A wrapper's own state is not part of it: `TimeLimit` goes on counting.
+        A wrapper's own state is not part of it: `TimeLimit` goes on counting. `fork` copies it.
         """
         seen = self._current()
         return EnvState(
             env=type(self).__name__,
-            world=self._world.get_state(),
+            world=self.world.get_state(),
             world_seed=self._world_seed,
             random_state=dict(self.np_random.bit_generator.state),
             rgb=seen.rgb,
+            depth=seen.depth,
             pose=seen.pose,
+            ended=self._ended,
         ).to_bytes()
 
-    def set_state(self, state: bytes) -> NDArray[np.uint8]:  # [H, W, 3]
+    def set_state(self, state: bytes) -> Any:
         """Continue from a state of `get_state`; returns the observation it was saved at.
 
         Raises:
             StateError: the state is damaged or was saved by another environment.
         """
         saved = EnvState.from_bytes(state, env=type(self).__name__)
-        self._world.set_state(saved.world)
+        self.world.set_state(saved.world)
         self.np_random.bit_generator.state = saved.random_state
         self._world_seed = saved.world_seed
+        self._ended = saved.ended
         self._see(saved)
-        return self._frame()
+        return self._observation.of(saved)
+
+    def fork(self) -> Self:
+        """A second environment at the same moment; what is dear, such as a model, is shared.
+
+        `copy.deepcopy(env)` does the same through wrappers, whose own state it copies.
+        """
+        return copy.deepcopy(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        alone = {"_made_world", "_seen", "_viewer", "_world_factory"}
+        own = {name: value for name, value in self.__dict__.items() if name not in alone}
+        twin.__dict__.update(copy.deepcopy(own, memo))
+        twin._world_factory = self._world_factory
+        twin._made_world = None if self._made_world is None else self._made_world.fork()
+        twin._seen = self._seen
+        twin._viewer = Viewer(title=type(self).__name__, fps=TICK_HZ)
+        return twin
+
+    def get_keys_to_action(self) -> dict[tuple[str, ...], Any]:
+        """For `gymnasium.utils.play`: WASD, space jumps, r sprints, c sneaks, f and g act,
+        ijkl look around. Pass it `noop=env.unwrapped.noop` in views other than `discrete`.
+        """
+        return keys_to_choices(self.action_view)
+
+    @property
+    def noop(self) -> Any:
+        """The choice that does nothing: all zeros."""
+        return self.action_view.to_choice(Action())
 
     def close(self) -> None:
         """Release the world and the window; closing twice changes nothing."""
@@ -174,7 +238,8 @@ class WorldEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         self._viewer.close()
 
     @property
-    def _world(self) -> TaskWorld:
+    def world(self) -> TaskWorld:
+        """What is simulated; made when it is first needed."""
         if self._made_world is None:
             self._made_world = self._world_factory()
         return self._made_world
@@ -189,39 +254,8 @@ class WorldEnv(gymnasium.Env[NDArray[np.uint8], Any]):
             raise ResetNeeded(f"{type(self).__name__} has no episode yet; call reset() first.")
         return self._seen
 
-    def _frame(self) -> NDArray[np.uint8]:  # [H, W, 3], shared with nobody
-        return area_resized(self._current().rgb, self._size)
-
-    def _info(self) -> dict[str, Any]:
-        pose = np.array(astuple(self._current().pose))
-        beacon = self._world.beacon
-        distance = math.hypot(pose[0] - beacon[0], pose[2] - beacon[2])
-        return {"pose": pose, "distance": distance, "world_seed": self._world_seed}
-
     def _id(self) -> str:
         return self.spec.id if self.spec is not None else type(self).__name__
-
-
-def area_resized(
-    rgb: NDArray[np.uint8],  # [H, W, 3]
-    size: tuple[int, int],  # width, height
-) -> NDArray[np.uint8]:  # [height, width, 3], a copy
-    """Every pixel of the result is the mean of the area that it covers."""
-    if (rgb.shape[1], rgb.shape[0]) == size:
-        return rgb.copy()
-    return np.array(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))
-
-
-def _checked_size(size: Sequence[int] | None) -> tuple[int, int]:
-    if size is None:
-        return Intrinsics().width, Intrinsics().height
-    if len(size) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in size):
-        raise ConfigError(
-            "size to be (width, height) in pixels, two whole numbers above 0",
-            repr(size),
-            "Pass for example size=(64, 64).",
-        )
-    return int(size[0]), int(size[1])
 
 
 def _require_render_mode(render_mode: str | None) -> None:

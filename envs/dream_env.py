@@ -1,4 +1,4 @@
-"""`worldsim/Dream-v0`: the same task in a world that a neural network dreams."""
+"""`worldsim/Dream-v0` and its tasks: the same in a world that a neural network dreams."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import logging
 import struct
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from worldsim.envs.base import TaskWorld, WorldEnv
-from worldsim.envs.blocks.tasks import GEM_REWARD, reach_reward, require_env_task
+from worldsim.envs.blocks.tasks import Sighting, require_task
+from worldsim.envs.referee import Referee
 from worldsim.errors import ConfigError, StateError
-from worldsim.types import Action, Observation, Pose, StepResult
+from worldsim.types import Action, Clip, Observation, StepResult
 
 JUDGES = ("seen", "pose")
 
 logger = logging.getLogger(__name__)
-_TASK_STATE = struct.Struct("<6d")  # the beacon, then the eye before the next step; metres
+_LENGTH = struct.Struct("<Q")  # of the referee's state, which comes before the dream's
 
 
 class Saved(Protocol):
@@ -31,7 +32,7 @@ class Engine(Protocol):
     @property
     def sees_events(self) -> bool: ...
 
-    def reset(self, *, seed: int, scene: str | None = None) -> Observation: ...
+    def reset(self, *, seed: int, clip: Clip) -> Observation: ...
 
     def step(self, action: Action) -> StepResult: ...
 
@@ -39,22 +40,26 @@ class Engine(Protocol):
 
     def restore(self, state: Any) -> object: ...
 
+    def fork(self) -> Self: ...
+
+    def batch(self, count: int) -> list[Self]: ...
+
     def close(self) -> None: ...
 
 
 class DreamTask:
     """A dream that starts where a true world does, with that world's task.
 
-    What happened is judged by what is seen: the model's event head tells that a gem was taken, or
-    that the beacon is within reach. Progress, which nobody sees, is that of the dreamed pose
-    towards the beacon's true place.
+    A referee follows the dreamed player through the true world. What happened to gems and beacon
+    is judged by what is seen: the model's event head tells that a gem was taken, or that the beacon
+    is within reach. What nobody sees, such as progress, is that of the dreamed pose.
 
     Args:
-        judge: "seen", or "pose" to judge arrival by the dreamed pose as well. A model whose event
-            head is untrained falls back to "pose", with a warning.
+        judge: "seen", or "pose" to judge gems and beacon by the dreamed pose as well. A model whose
+            event head is untrained falls back to "pose", with a warning.
 
     Raises:
-        ConfigError: the task or the judge is unknown, or gems are to be judged by the pose.
+        ConfigError: the judge is unknown.
     """
 
     def __init__(
@@ -62,109 +67,133 @@ class DreamTask:
         engine: Engine,
         *,
         state_from_bytes: Callable[[bytes], Saved],
-        find_beacon: Callable[[int, str | None], Sequence[float]],
-        task: str = "reach",
+        referee: Referee,
         judge: str = "seen",
     ) -> None:
-        self._task = require_env_task(task)
-        self._sees = _can_see(engine, task, judge)
-        self._engine = engine
+        self.engine = engine
         self._state_from_bytes = state_from_bytes
-        self._find_beacon = find_beacon
-        self._beacon: tuple[float, ...] = (0.0, 0.0, 0.0)
-        self._eye: tuple[float, ...] = (0.0, 0.0, 0.0)
+        self._referee = referee
+        self._sees = _can_see(engine, judge)
 
     @property
-    def beacon(self) -> tuple[float, ...]:  # [3] metres
-        return self._beacon
+    def beacon(self) -> tuple[float, float, float]:  # metres
+        return self._referee.beacon
 
     def reset(self, *, seed: int, scene: str | None = None) -> Observation:
         """Dream from the first frames of the true world of `seed`."""
-        observation = self._engine.reset(seed=seed, scene=scene)
-        self._beacon = tuple(float(c) for c in self._find_beacon(seed, scene))
-        self._eye = _eye(observation.pose)
-        return observation
+        return self.engine.reset(seed=seed, clip=self._referee.begin(seed, scene))
 
     def step(self, action: Action) -> StepResult:
         """One dreamed tick, rewarded as in the true world."""
-        seen = self._engine.step(action)
-        before, self._eye = self._eye, _eye(seen.observation.pose)
-        if self._task == "gems":
-            return StepResult(seen.observation, GEM_REWARD * seen.reward)
-        arrived = seen.terminated if self._sees else None
-        return StepResult(seen.observation, *reach_reward(before, self._eye, self._beacon, arrived))
+        return self.judged(action, self.engine.step(action))
+
+    def judged(self, action: Action, dreamed: StepResult) -> StepResult:
+        """The second half of a step, for engines that dreamed together."""
+        seen = Sighting(dreamed.reward > 0, dreamed.terminated) if self._sees else None
+        judgement = self._referee.judge(action, dreamed.observation.pose, seen)
+        return StepResult(dreamed.observation, *judgement)
 
     def get_state(self) -> bytes:
         """The dream and its task; everything that decides the next frames and rewards."""
-        return _TASK_STATE.pack(*self._beacon, *self._eye) + self._engine.snapshot().to_bytes()
+        refereed = self._referee.get_state()
+        return _LENGTH.pack(len(refereed)) + refereed + self.engine.snapshot().to_bytes()
 
     def set_state(self, state: bytes) -> None:
         """Continue from a state of `get_state`.
 
         Raises:
-            StateError: the state is damaged or was dreamed with other weights.
+            StateError: the state is damaged, or was dreamed with other weights.
         """
-        if len(state) < _TASK_STATE.size:
+        if len(state) < _LENGTH.size:
             raise StateError(
-                f"at least {_TASK_STATE.size} bytes", f"{len(state)}", "Save the state again."
+                f"at least {_LENGTH.size} bytes", f"{len(state)}", "Save the state again."
             )
-        self._engine.restore(self._state_from_bytes(state[_TASK_STATE.size :]))
-        numbers = _TASK_STATE.unpack_from(state)
-        self._beacon, self._eye = numbers[:3], numbers[3:]
+        middle = _LENGTH.size + int(_LENGTH.unpack_from(state)[0])
+        before = self._referee.get_state()
+        self._referee.set_state(state[_LENGTH.size : middle])
+        try:
+            self.engine.restore(self._state_from_bytes(state[middle:]))
+        except StateError:
+            self._referee.set_state(before)
+            raise
+
+    def batch(self, count: int) -> list[DreamTask]:
+        """New dreams of the same model and task, not yet begun, to be dreamed together."""
+        return [self._sibling(engine) for engine in self.engine.batch(count)]
+
+    def fork(self) -> DreamTask:
+        """A second dream at the same moment; they share the model and nothing else."""
+        twin = self._sibling(self.engine.fork())
+        twin._referee.set_state(self._referee.get_state())
+        return twin
 
     def close(self) -> None:
         """Drop the dream."""
-        self._engine.close()
+        self.engine.close()
+        self._referee.close()
+
+    def _sibling(self, engine: Engine) -> DreamTask:
+        return DreamTask(
+            engine,
+            state_from_bytes=self._state_from_bytes,
+            referee=self._referee.sibling(),
+            judge="seen" if self._sees else "pose",
+        )
 
 
 class DreamEnv(WorldEnv):
-    """Walk to the beacon of a world that a neural network dreams, frame by frame.
+    """Walk, look and build in a world that a neural network dreams, frame by frame.
 
     ## Description
     The first frames come from a true block world; every later one is generated by an
     action-conditioned video model that is told where the camera is and shown what it has seen from
     there. Nothing but the player's pose is simulated: what stays in place does so because the
     model remembers it. A step is one tick of 1/20 s. `worldsim/Blocks-v0` is the true twin, with
-    the same spaces, start and task.
+    the same spaces, start and task; each of its tasks has one here, too: `worldsim/DreamReach-v0`,
+    `DreamGems-v0`, `DreamReturn-v0`, `DreamExplore-v0`, `DreamBuild-v0` and `DreamMaze-v0`.
 
     ## Action Space
-    As in `worldsim/Blocks-v0`: `Discrete(12)`, or with `action_view="multidiscrete"`
-    `MultiDiscrete([2]*9 + [9, 9])`. Choice 0 (or all zeros) does nothing.
+    As in `worldsim/Blocks-v0`: `Discrete(12)` by default, and the other views by `action_view`.
+    Choice 0 (or all zeros) does nothing.
 
     ## Observation Space
     As in `worldsim/Blocks-v0`: `Box(0, 255, (80, 128, 3), uint8)`, the dreamed RGB picture, rows
-    first; `size=(width, height)` asks for another size. `info` has the same entries; its `pose`
-    is the dreamed one.
+    first; `size=(width, height)` asks for another size, and `observation="dict"` for the dreamed
+    depth and pose as well. `info` has the same entries; its `pose` is the dreamed one.
 
     ## Rewards
     As in `worldsim/Blocks-v0`. With `judge="seen"` (default) the model's event head tells that a
-    gem was taken or the beacon reached; progress is that of the dreamed pose towards the place of
-    the true world's beacon. With `judge="pose"` the dreamed pose tells the arrival as well. A
-    checkpoint whose event head was never trained is judged by the pose, and a warning says so.
+    gem was taken or the beacon reached. With `judge="pose"`, or a checkpoint whose event head was
+    never trained, of which a warning tells, the dreamed pose does: whether it is in a gem's true
+    place, or within 2 metres of the beacon's. Everything else is judged by the pose in any case:
+    the dreamed player is followed through the blocks of the true world, by whose rules planks are
+    put and places are reached.
 
     ## Starting State
     As in `worldsim/Blocks-v0`: equal seeds start at the same place of the same world. The options
     are the same: `scene` and `state`.
 
     ## Episode End
-    `reach` is terminated when the beacon is reached, by the same judge; `gems` never is. Truncated
-    after 1,000 steps, by the `TimeLimit` wrapper that `gymnasium.make` adds.
+    As in `worldsim/Blocks-v0`, by the same judge. Truncated after as many steps, by the
+    `TimeLimit` wrapper that `gymnasium.make` adds.
 
     ## Arguments
-    - `render_mode`: `None`, `"rgb_array"` (the dreamed frames from `render()`) or `"human"` (a
-      window).
-    - `action_view`: `"discrete"` or `"multidiscrete"`.
+    - `render_mode`: `None`, `"rgb_array"` (the dreamed frames from `render()`), `"depth_array"`
+      (their depths in metres) or `"human"` (a window).
+    - `action_view`: `"discrete"`, `"multidiscrete"`, `"dict"` or `"box"`.
     - `size`: `(width, height)` of the observation in pixels; `None` for (128, 80).
     - `scene`: the landscape of every episode; `None` draws one with the world.
     - `checkpoint`: the model, by name or path.
     - `device`: `"auto"`, `"cpu"` or `"cuda"`.
     - `steps`: denoising steps of every frame; `None` for the number that the model was made for.
     - `memory`: `"full"`, `"recent"`, `"random"` or `"off"`.
-    - `task`: `"reach"`, or `"gems"`, which only an event head can judge.
+    - `task`: `"reach"`, `"gems"`, `"return"`, `"explore"`, `"build"` or `"maze"`.
     - `judge`: `"seen"` or `"pose"`.
+    - `observation`: `"rgb"` or `"dict"`.
 
     `get_state()` and `set_state(bytes)` save and restore everything, random numbers included; call
-    them on `env.unwrapped` or through `env.get_wrapper_attr("get_state")`.
+    them on `env.unwrapped` or through `env.get_wrapper_attr("get_state")`. `copy.deepcopy(env)`
+    is a second environment at the same moment, wrappers included; the two share the model.
 
     ## Version History
     - v0: the first version.
@@ -182,10 +211,11 @@ class DreamEnv(WorldEnv):
         memory: str = "full",
         task: str = "reach",
         judge: str = "seen",
+        observation: str = "rgb",
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:
-        """See the class; `world_factory` puts another world in, for tests."""
-        require_env_task(task)
+        """See the class; `world_factory` puts another world in."""
+        require_task(task)
         _require_judge(judge)
         super().__init__(
             world_factory
@@ -199,7 +229,8 @@ class DreamEnv(WorldEnv):
                 judge=judge,
             ),
             render_mode=render_mode,
-            action_view=action_view,
+            action_view_name=action_view,
+            observation=observation,
             size=size,
             scene=scene,
         )
@@ -210,13 +241,13 @@ def _dream_world(
 ) -> TaskWorld:
     from worldsim.engine.engine import WorldEngine
     from worldsim.engine.state import EngineState
+    from worldsim.envs.blocks.world import BlockWorld
 
     engine = WorldEngine.from_pretrained(checkpoint, device=device, steps=steps, memory=memory)
     return DreamTask(
         engine,
         state_from_bytes=EngineState.from_bytes,
-        find_beacon=_true_beacon,
-        task=task,
+        referee=Referee(BlockWorld(engine.intrinsics, task=task)),
         judge=judge,
     )
 
@@ -227,29 +258,12 @@ def _require_judge(judge: str) -> str:
     return judge
 
 
-def _can_see(engine: Engine, task: str, judge: str) -> bool:
+def _can_see(engine: Engine, judge: str) -> bool:
     """Whether the engine's eyes are the judge; says so if they are wanted and not to be had."""
-    sees = _require_judge(judge) == "seen" and engine.sees_events
-    if task == "gems" and not sees:
-        raise ConfigError(
-            'judge="seen" and a checkpoint with a trained event head for task="gems"',
-            f"judge={judge!r} and {'a trained' if engine.sees_events else 'an untrained'} one",
-            "Train it with python -m worldsim.tools.train_heads, or choose another task.",
-        )
-    if judge == "seen" and not sees:
+    wanted = _require_judge(judge) == "seen"
+    if wanted and not engine.sees_events:
         logger.warning(
-            "the checkpoint's event head is untrained: arrivals are judged by the dreamed pose"
+            "the checkpoint's event head is untrained: gems and arrivals are judged by the "
+            "dreamed pose"
         )
-    return sees
-
-
-def _true_beacon(seed: int, scene: str | None) -> Sequence[float]:  # [3] metres
-    from worldsim.envs.blocks.world import BlockWorld
-
-    world = BlockWorld()
-    world.prepare(seed=seed, scene=scene)
-    return world.beacon
-
-
-def _eye(pose: Pose) -> tuple[float, ...]:  # [3] metres
-    return (pose.x, pose.y, pose.z)
+    return wanted and engine.sees_events

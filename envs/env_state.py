@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from worldsim.errors import StateError
 from worldsim.types import Pose
 
-FORMAT = "worldsim-env-1"
+FORMAT = "worldsim-env-2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,9 @@ class EnvState:
     world_seed: int
     random_state: dict[str, object]  # of np_random's bit generator
     rgb: NDArray[np.uint8]  # [H, W, 3]
+    depth: NDArray[np.float32]  # [H, W] metres
     pose: Pose
+    ended: bool  # the episode is over
 
     def to_bytes(self) -> bytes:
         """An npz archive, whose checksums find damage; the layout is private."""
@@ -39,6 +41,7 @@ class EnvState:
             "world_seed": self.world_seed,
             "random_state": self.random_state,
             "pose": astuple(self.pose),
+            "ended": self.ended,
         }
         buffer = io.BytesIO()
         np.savez(
@@ -46,6 +49,7 @@ class EnvState:
             header=np.array(json.dumps(header)),
             world=np.frombuffer(self.world, dtype=np.uint8),
             rgb=self.rgb,
+            depth=self.depth,
         )
         return buffer.getvalue()
 
@@ -60,6 +64,7 @@ class EnvState:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 header = json.loads(str(archive["header"]))
                 world, rgb = archive["world"].tobytes(), archive["rgb"]
+                depth = archive["depth"]
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
             raise StateError(
                 f"a state saved by {env}.get_state()",
@@ -78,5 +83,7 @@ class EnvState:
             world_seed=header["world_seed"],
             random_state=header["random_state"],
             rgb=rgb,
+            depth=depth,
             pose=Pose(*header["pose"]),
+            ended=header["ended"],
         )

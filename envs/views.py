@@ -6,15 +6,16 @@ In every view the all-zero choice does nothing. The encodings themselves belong 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from gymnasium import spaces
 
 from worldsim import actions
 from worldsim.errors import ActionError, ConfigError
-from worldsim.types import Action
+from worldsim.types import BUTTONS, Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,34 @@ def _multidiscrete() -> ActionView:
     )
 
 
-_VIEWS = {"discrete": _discrete, "multidiscrete": _multidiscrete}
+def _dict() -> ActionView:
+    buttons = spaces.MultiDiscrete([2] * len(BUTTONS))
+    camera = spaces.Box(-1.0, 1.0, (len(actions.CAMERA),), np.float32)
+    return ActionView(
+        space=spaces.Dict({"buttons": buttons, "camera": camera}),
+        from_choice=_from_dict,
+        to_choice=_to_dict,
+    )
+
+
+def _box() -> ActionView:
+    return ActionView(
+        space=spaces.Box(-1.0, 1.0, (len(actions.BOX),), np.float32),
+        from_choice=actions.from_box,
+        to_choice=actions.to_box,
+    )
+
+
+def _from_dict(choice: Mapping[str, Any]) -> Action:
+    return actions.from_parts(choice["buttons"], choice["camera"])
+
+
+def _to_dict(action: Action) -> dict[str, Any]:
+    buttons, camera = actions.to_parts(action)
+    return {"buttons": buttons, "camera": camera}
+
+
+_VIEWS = {"discrete": _discrete, "multidiscrete": _multidiscrete, "dict": _dict, "box": _box}
 VIEW_NAMES = tuple(_VIEWS)
 
 

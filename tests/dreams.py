@@ -11,7 +11,7 @@ import torch
 from fakes import PlaneWorld
 
 from worldsim.actions import to_vector
-from worldsim.camera import pose_matrices
+from worldsim.camera import Intrinsics, pose_matrices
 from worldsim.engine.engine import WorldEngine
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.checkpoint import Checkpoint
@@ -128,6 +128,32 @@ def as_context(
     valid = torch.ones(keys.shape[1], keys.shape[2], dtype=torch.bool)
     time = torch.arange(float(frames or len(cached)))[None]
     return Context(model.trunk.rotate_cached(keys, time), values, valid)
+
+
+class StartedDream:
+    """A dream whose resets all return to where it is now, which needs no true world."""
+
+    def __init__(self, engine: WorldEngine) -> None:
+        self._engine = engine
+        self._first = engine.snapshot()
+
+    @property
+    def intrinsics(self) -> Intrinsics:
+        return self._engine.intrinsics
+
+    @property
+    def steps(self) -> int:
+        return self._engine.steps
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        self._engine.steps = steps
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        return self._engine.restore(self._first)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._engine, name)
 
 
 class FrameSpy:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -16,12 +18,15 @@ from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.engine.events import Chances
-from worldsim.errors import ConfigError
+from worldsim.envs.blocks.tasks import Deeds, Goals, Progress, Sighting, score
+from worldsim.errors import ConfigError, SceneError, StateError
+from worldsim.memory.bank import MemoryBank
+from worldsim.memory.keyframe import Keyframe
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.play.window import Event, Quit, View
 from worldsim.record.format import WorldInfo
-from worldsim.record.worlds import MadeWorld
+from worldsim.record.worlds import MadeWorld, WorldConfig
 from worldsim.train.data import Episode
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Observation, Pose, StepResult
 
@@ -63,6 +68,11 @@ class FakeTaskWorld:
         self.seed, self.frame, pose = json.loads(state)
         self.pose = Pose(*pose)
 
+    def fork(self) -> FakeTaskWorld:
+        twin = FakeTaskWorld(*self.size[::-1])
+        twin.set_state(self.get_state())
+        return twin
+
     def close(self) -> None:
         self.closed += 1
 
@@ -75,11 +85,19 @@ class FakeDreamer:
         self.sees_events = sees_events
         self.reward, self.terminated = 0.0, False
 
-    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
-        return self.world.reset(seed=seed, scene=scene)
+    def reset(self, *, seed: int | None = None, clip: Clip | None = None) -> Observation:
+        return self.world.reset(seed=seed)
 
     def step(self, action: Action) -> StepResult:
         return StepResult(self.world.step(action).observation, self.reward, self.terminated)
+
+    def fork(self) -> FakeDreamer:
+        twin = FakeDreamer()
+        twin.restore(self.snapshot())
+        return twin
+
+    def batch(self, count: int) -> list[FakeDreamer]:
+        return [FakeDreamer() for _ in range(count)]
 
     def snapshot(self) -> FakeSaved:
         return FakeSaved(self.world.get_state())
@@ -89,6 +107,42 @@ class FakeDreamer:
 
     def close(self) -> None:
         self.world.close()
+
+
+class FakeReferee:
+    """Judges by the true rules, with a beacon at (0, 0, -2.15) and nothing else to be found."""
+
+    def __init__(self, task: str = "reach") -> None:
+        self.task = task
+        self.goals = Goals(0, (0.0, 0.0, 0.0), (0.0, 0.0, -2.15))
+        self.eye = (0.0, 1.6, 0.0)
+        self.closed = 0
+
+    @property
+    def beacon(self) -> tuple[float, float, float]:
+        return self.goals.beacon
+
+    def begin(self, seed: int, scene: str | None) -> None:
+        self.eye = (0.0, 1.6, 0.0)
+
+    def judge(self, action: Action, pose: Pose, seen: Sighting | None) -> tuple[float, bool]:
+        before, self.eye = self.eye, (pose.x, pose.y, pose.z)
+        gems, at_beacon = (0, None) if seen is None else (int(seen.gem), seen.beacon)
+        deeds = Deeds(before, self.eye, gems=gems, at_beacon=at_beacon)
+        outcome = score(self.task, Progress(), deeds, self.goals)
+        return outcome.reward, outcome.terminated
+
+    def get_state(self) -> bytes:
+        return json.dumps(self.eye).encode()
+
+    def set_state(self, state: bytes) -> None:
+        self.eye = tuple(json.loads(state))
+
+    def sibling(self) -> FakeReferee:
+        return FakeReferee(self.task)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class FakeJudge:
@@ -340,6 +394,47 @@ class FakeWorld:
         return Observation(self._rgb, self._depth, self._pose)
 
 
+class MortalWorld(FakeWorld):
+    """A FakeWorld whose process is killed at a reset to a seed that a file of `deaths` names.
+
+    The file is gone then, so each one kills once. Its name is the seed, and anything after a dot.
+    """
+
+    def __init__(self, deaths: Path) -> None:
+        super().__init__()
+        self._deaths = deaths
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        for death in sorted(self._deaths.glob(f"{seed}.*")):
+            death.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().reset(seed=seed, scene=scene)
+
+
+class BrokenWorld(FakeWorld):
+    """Cannot be begun with seed 3."""
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        if seed == 3:
+            raise SceneError("a seed that works", "3", "Try another.")
+        return super().reset(seed=seed, scene=scene)
+
+
+@dataclass(frozen=True)
+class FakeMaker:
+    """Makes a world in whatever process it is sent to."""
+
+    deaths: Path | None = None
+    broken: bool = False
+    version: str = "1"
+
+    def __call__(self, config: WorldConfig) -> MadeWorld:
+        world = BrokenWorld() if self.broken else FakeWorld()
+        if self.deaths is not None:
+            world = MortalWorld(self.deaths)
+        return MadeWorld(world, WorldInfo(kind="real", version=self.version))
+
+
 class FakeClock:
     """Time that passes only when somebody sleeps or a fake spends it."""
 
@@ -406,6 +501,105 @@ class FakePlayWorld(FakeWorld):
     def made(self, kind: str = "real") -> MadeWorld:
         """As `make_world` would hand it over."""
         return MadeWorld(self, WorldInfo(kind=kind, version="1"))
+
+
+class FakeTruth(PlaneWorld):
+    """A PlaneWorld as the loop's real world; counts what it drew and what it only walked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.walked_ticks = 0
+        self.closed = 0
+
+    def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
+        self.walked_ticks = 0
+        return super().reset(seed=seed)
+
+    def advance(self, action: Action) -> tuple[float, bool]:
+        self.walked_ticks += 1
+        return super().advance(action)
+
+    def step(self, action: Action) -> StepResult:
+        self.advance(action)
+        return StepResult(self.observe())
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def made(self, kind: str = "real") -> MadeWorld:
+        return MadeWorld(self, WorldInfo(kind=kind, version="1"))
+
+
+class FakeRememberer(FakeTruth):
+    """A dream of a PlaneWorld with a memory, that errs by so many grey levels and drifts aside.
+
+    Its start, a look to the right, was shown to it.
+    """
+
+    def __init__(self, *, grey_levels: int = 8, drift_m: float = 0.0) -> None:
+        super().__init__()
+        self.grey_levels, self.drift_m = grey_levels, drift_m
+        self.memory = MemoryBank(self.intrinsics)
+        self.recalled: tuple[Keyframe, ...] = ()
+        self.frame = 0
+
+    def reset(
+        self, *, seed: int | None = None, scene: str | None = None, image: object = None
+    ) -> Observation:
+        self.memory, self.recalled, self.frame = MemoryBank(self.intrinsics), (), 0
+        first = super().reset(seed=seed, scene=scene)
+        (aside,) = self._look([first.pose.turned(40.0, 0.0)])
+        for shown in (first, aside):
+            self._remember(shown, trust=1.0)
+        return first
+
+    def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
+        self.recalled = tuple(self.memory.retrieve(self.pose, count=2))
+        self.advance(action)
+        self.pose = pose or self.pose.moved(self.drift_m, 0.0, 0.0)
+        (seen,) = self._look([self.pose])
+        rgb = (seen.rgb.astype(int) + self.grey_levels).clip(0, 255).astype(np.uint8)
+        dreamed = Observation(rgb, seen.depth, self.pose)
+        self._remember(dreamed, trust=0.6)
+        return StepResult(dreamed)
+
+    def _look(self, poses: Sequence[Pose]) -> list[Observation]:
+        frames = self.render(poses)
+        rows = zip(frames.rgb, frames.depth, poses, strict=True)
+        return [Observation(*row) for row in rows]
+
+    def _remember(self, seen: Observation, *, trust: float) -> None:
+        self.memory.insert(seen.rgb, seen.depth, seen.pose, self.frame, trust)
+        self.frame += 1
+
+
+class FakeKeptWorld(FakePlayWorld):
+    """A FakePlayWorld whose whole state can be kept, as the real world's."""
+
+    def get_state(self) -> bytes:
+        return json.dumps([self._shift, self._frame, astuple(self._pose)]).encode()
+
+    def set_state(self, state: bytes) -> None:
+        try:
+            self._shift, self._frame, pose = json.loads(state)
+        except ValueError as error:
+            raise StateError("a FakeKeptWorld's state", f"{error}", "Save it again.") from error
+        self._pose = Pose(*pose)
+
+    def observe(self) -> Observation:
+        return self._observe()
+
+
+class FakeSteppingWorld(FakeKeptWorld):
+    """A FakeKeptWorld as a dream: its frames depend on the denoising steps that led to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 2
+
+    def step(self, action: Action) -> StepResult:
+        self._shift += 5 * self.steps
+        return super().step(action)
 
 
 class FakeWindow:

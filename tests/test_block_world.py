@@ -17,10 +17,12 @@ from worldsim.envs.blocks.blocks import Block
 from worldsim.envs.blocks.looks import CRYSTAL, NATURAL
 from worldsim.envs.blocks.physics import Body
 from worldsim.envs.blocks.start import start_clip
-from worldsim.envs.blocks.tasks import Progress, reach_reward, score
+from worldsim.envs.blocks.tasks import Deeds, Goals, Progress, reach_reward, score
 from worldsim.envs.blocks.world import SCENES, WORLD_VERSION, BlockWorld
 from worldsim.errors import ConfigError, SceneError, StateError
 from worldsim.types import Action
+
+GOALS = Goals(0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 
 
 @pytest.fixture
@@ -241,7 +243,7 @@ def test_going_in_circles_pays_nothing() -> None:
 def test_exploring_pays_each_place_once() -> None:
     progress, paid = Progress(), 0.0
     for x in (0.0, 1.0, 5.0, 1.0, 5.0):
-        outcome = score("explore", progress, (0, 0, 0), (x, 0, 0), (0, 0, 0), 0)
+        outcome = score("explore", progress, Deeds((0, 0, 0), (x, 0, 0)), GOALS)
         progress, paid = outcome.progress, paid + outcome.reward
     assert paid == pytest.approx(0.2)
 

@@ -12,7 +12,7 @@ from fakes import FakeCommandConfig
 from worldsim import __version__, cli
 from worldsim.errors import SceneError
 
-COMMAND_NAMES = ("play", "record", "replay", "eval", "doctor")
+COMMAND_NAMES = ("play", "record", "replay", "export", "import", "eval", "doctor")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_every_command_has_an_example(name):
 
 def test_no_command_is_a_wrong_usage_that_lists_the_commands(capsys):
     assert cli.main([]) == 2
-    assert "play, record, replay, eval, doctor" in capsys.readouterr().err
+    assert ", ".join(COMMAND_NAMES) in capsys.readouterr().err
 
 
 def test_a_misspelt_command_is_guessed(capsys):

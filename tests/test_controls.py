@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldsim.errors import ActionError
-from worldsim.play.controls import Controls, Wish
+from worldsim.play.controls import Controls, Demand, Wish
 from worldsim.play.keymap import default_keymap
 from worldsim.play.keymap_file import load_keymap
-from worldsim.play.loop import Start
 from worldsim.play.mailbox import Mailbox, Motion, ScriptedInput
 from worldsim.play.menu import Menu
 from worldsim.play.menu_pages import Choices
+from worldsim.play.orders import Load, Order, SaveAs, Start
+from worldsim.play.saves import QUICK
 from worldsim.play.sticks import Deflection, shaped, walked
 from worldsim.play.window import FileDropped, FocusLost, Key, MouseMoved, Quit, StickMoved
 from worldsim.types import MAX_TURN_DEG, Action
@@ -160,9 +161,9 @@ def test_a_stall_does_not_turn_a_held_arrow_key_far() -> None:
 
 def test_escape_frees_the_mouse_and_opens_the_menu_and_again_goes_on() -> None:
     controls, _ = grabbed_controls()
-    assert controls.handle([down("escape"), up("escape")], 0.0) == [Wish.pause]
+    assert controls.handle([down("escape"), up("escape")], 0.0) == [Order.pause]
     assert (controls.menu.is_open, controls.paused, controls.grabbed) == (True, True, False)
-    assert controls.handle([down("escape"), up("escape")], 0.0) == [Wish.resume]
+    assert controls.handle([down("escape"), up("escape")], 0.0) == [Order.resume]
     assert (controls.menu.is_open, controls.paused, controls.grabbed) == (False, False, True)
 
 
@@ -176,14 +177,14 @@ def test_in_the_menu_no_input_reaches_the_world() -> None:
 def test_choosing_a_world_in_the_menu_starts_it_and_goes_on() -> None:
     controls = Controls(KEYMAP, Mailbox(), Menu(Choices(seed=5, scenes=("snow",))))
     taps = [down(key) for key in ("escape", "down", "return", "down", "down", "right", "return")]
-    assert controls.handle(taps, 0.0) == [Wish.pause, Start(seed=5, scene="snow"), Wish.resume]
+    assert controls.handle(taps, 0.0) == [Order.pause, Start(seed=5, scene="snow"), Order.resume]
     assert not controls.menu.is_open
 
 
 def test_a_setting_changed_in_the_menu_holds_at_once_and_is_saved() -> None:
     controls, _ = grabbed_controls()
-    taps = [down(key) for key in ("escape", "down", "down", "return", "right")]
-    assert controls.handle(taps, 0.0) == [Wish.pause, Wish.save_keymap]
+    taps = [down(key) for key in ("escape", "down", "down", "down", "return", "right")]
+    assert controls.handle(taps, 0.0) == [Order.pause, Wish.save_keymap]
     assert controls.keymap.look.mouse_deg_per_px == pytest.approx(DEG_PER_PX + 0.01)
 
 
@@ -282,15 +283,15 @@ def test_pausing_lets_go_of_held_keys_and_takes_no_input() -> None:
 
 def test_resuming_with_the_pause_key_takes_the_mouse_again() -> None:
     controls, _ = grabbed_controls()
-    wishes = controls.handle([down("p"), up("p"), down("p"), up("p")], 0.0)
-    assert wishes == [Wish.pause, Wish.resume]
+    demands = controls.handle([down("p"), up("p"), down("p"), up("p")], 0.0)
+    assert demands == [Order.pause, Order.resume]
     assert controls.grabbed
 
 
 def test_a_click_resumes_and_takes_the_mouse() -> None:
     controls, _ = grabbed_controls()
     controls.handle([down("p")], 0.0)
-    assert controls.handle([down("mouse left")], 0.0) == [Wish.resume]
+    assert controls.handle([down("mouse left")], 0.0) == [Order.resume]
     assert controls.grabbed
 
 
@@ -302,19 +303,61 @@ def test_losing_the_keyboard_lets_go_of_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "wish"),
+    ("key", "demand"),
     [
-        ("r", Wish.reset),
-        ("tab", Wish.switch_world),
+        ("r", Order.reset),
+        ("tab", Order.switch_world),
         ("f1", Wish.toggle_hud),
         ("f2", Wish.take_screenshot),
         ("f3", Wish.toggle_debug),
         ("f11", Wish.toggle_fullscreen),
+        ("t", Order.twin),
+        ("k", Order.photo),
+        ("b", Order.branch),
+        ("page down", Order.next_branch),
+        ("page up", Order.previous_branch),
+        ("f5", SaveAs(QUICK)),
+        ("f6", SaveAs()),
+        ("f9", Load(QUICK)),
+        ("pad right shoulder", Order.branch),
+        ("pad right", Order.next_branch),
+        ("pad left", Order.previous_branch),
+        ("pad y", SaveAs(QUICK)),
+        ("pad x", Load(QUICK)),
     ],
 )
-def test_command_keys(key: str, wish: Wish) -> None:
+def test_command_keys(key: str, demand: Demand) -> None:
     controls, _ = grabbed_controls()
-    assert controls.handle([down(key)], 0.0) == [wish]
+    assert controls.handle([down(key)], 0.0) == [demand]
+
+
+def test_time_goes_back_while_its_key_is_held_and_on_when_it_is_let_go() -> None:
+    controls, _ = grabbed_controls()
+    assert controls.handle([down("backspace")], 0.0) == [Order.rewind]
+    assert controls.handle([], 0.0) == []
+    assert controls.handle([up("backspace")], 0.0) == [Order.go_on]
+    assert controls.handle([down("backspace"), up("backspace")], 0.0) == [Order.rewind, Order.go_on]
+
+
+@pytest.mark.parametrize(
+    ("event", "demands"),
+    [(FocusLost(), []), (down("p"), [Order.pause]), (down("pad start"), [Order.pause])],
+)
+def test_time_goes_on_when_the_key_can_no_longer_be_seen(
+    event: FocusLost | Key, demands: list[Demand]
+) -> None:
+    controls, _ = grabbed_controls()
+    controls.handle([down("pad left shoulder")], 0.0)
+    assert controls.handle([event], 0.0) == [*demands, Order.go_on]
+    assert controls.handle([up("pad left shoulder")], 0.0) == []
+
+
+@pytest.mark.parametrize(("key", "order"), [("t", Order.twin), ("k", Order.photo)])
+def test_twin_and_photo_go_on_with_a_paused_game(key: str, order: Order) -> None:
+    controls, _ = grabbed_controls()
+    controls.handle([down("p"), up("p")], 0.0)
+    assert controls.handle([down(key)], 0.0) == [Order.resume, order]
+    assert controls.grabbed
 
 
 def test_closing_the_window_quits() -> None:

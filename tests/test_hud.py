@@ -6,11 +6,13 @@ import numpy as np
 import pygame
 import pytest
 
-from worldsim.play.hud import HudMode, compose_hud, pose_line
+from worldsim.play.hud import Hud, HudMode, compose_hud, pose_line
 from worldsim.play.hud_painter import HudPainter
 from worldsim.play.keymap import default_keymap
+from worldsim.play.scrubber import Scrubber
 from worldsim.play.stats import Quantiles, Rate, Ring
 from worldsim.play.tick import Phase, Pulse, Tick
+from worldsim.play.time_travel import Past
 from worldsim.types import Observation, Pose
 
 KEYMAP = default_keymap()
@@ -82,6 +84,26 @@ def test_the_debug_table_shows_every_stage() -> None:
     assert ("denoise", "30.0", "40.0") in hud.stages
     assert hud.recent_ms == (10.0, 80.0)
     assert not compose_hud(TICK, HudMode(), KEYMAP).stages
+
+
+def test_the_scrubber_is_shown_while_time_goes_back_and_the_branch_where_there_are_two() -> None:
+    past = Past(kept_ticks=200, back_ticks=50, branch=2, branches=(1, 2))
+    playing = compose_hud(replace(TICK, past=past), HudMode(), KEYMAP)
+    assert playing.scrubber is None
+    assert "branch 2, one of 2" in playing.lines
+    back = compose_hud(replace(TICK, past=past, phase=Phase.rewinding), HudMode(), KEYMAP)
+    assert back.scrubber is not None
+    assert back.scrubber.place == 0.75
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (320, 200), (1920, 1200)])
+def test_the_scrubber_is_painted_up_to_its_place_at_any_size(size: tuple[int, int]) -> None:
+    screen, width = pygame.Surface(size), size[0]
+    HudPainter().paint(screen, Hud(scrubber=Scrubber(0.5, "-5.0 s of 10 s")))
+    red = pygame.surfarray.array3d(screen)[..., 0].max(axis=1).astype(int)
+    blue = pygame.surfarray.array3d(screen)[..., 2].max(axis=1).astype(int)
+    assert red[round(0.2 * width)] > blue[round(0.2 * width)] + 60  # gone by
+    assert abs(red[round(0.8 * width)] - blue[round(0.8 * width)]) < 60
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (320, 200), (1920, 1200)])

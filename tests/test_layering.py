@@ -26,7 +26,7 @@ MAPPED = ("kernels", "envs", "tools", "assets")
 HOMES = {
     "pygame": ("worldsim.play", "worldsim.envs.viewer"),
     "moderngl": ("worldsim.envs.blocks.renderers", "worldsim.play"),
-    "gymnasium": ("worldsim.envs", "worldsim.tools"),
+    "gymnasium": ("worldsim.envs", "worldsim.tools", "worldsim.record.exporters.minari"),
     "onnx": ("worldsim.backends", "worldsim.tools"),
     "onnxruntime": ("worldsim.backends", "worldsim.tools"),
     "triton": ("worldsim.kernels",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pygame
 import pytest
@@ -9,15 +11,26 @@ import pytest
 from worldsim.play.hud import Hud, HudMode, compose_hud
 from worldsim.play.hud_painter import HudPainter
 from worldsim.play.keymap import TARGETS, Keymap, default_keymap
-from worldsim.play.loop import Start
 from worldsim.play.menu import Menu
 from worldsim.play.menu_pages import Choices, Page, Reply
 from worldsim.play.menu_screen import Row, Screen, Step, boxes_of, hidden, moved, scrolled
+from worldsim.play.orders import Load, SaveAs, Start
+from worldsim.play.save_file import Preview, SaveInfo
 from worldsim.play.sticks import Deflection
 from worldsim.play.window import Key, PointerAt, StickMoved
+from worldsim.record.format import WorldInfo
 
 KEYMAP = default_keymap()
 SCENES = ("canyon", "desert", "forest", "meadow", "snow")
+SAVED = Preview(
+    Path("/games/hill.wsave"),
+    SaveInfo(
+        world=WorldInfo(kind="dream", version="hash", seed=31, scene="snow"),
+        tick=12,
+        saved_at="2026-01-02T03:04:05+00:00",
+    ),
+    np.linspace(0, 255, 80 * 128 * 3).astype(np.uint8).reshape(80, 128, 3),
+)
 SIZES = [(1280, 720), (1920, 1080), (640, 400), (500, 900)]
 
 
@@ -26,7 +39,12 @@ class Hand:
 
     def __init__(self, page: Page = Page.main, keymap: Keymap = KEYMAP) -> None:
         self.keymap = keymap
-        self.menu = Menu(Choices(seed=7, scenes=SCENES, draw_seed=lambda: 123))
+        self.saves = [SAVED]
+        self.menu = Menu(
+            Choices(
+                seed=7, scenes=SCENES, draw_seed=lambda: 123, list_saves=lambda: list(self.saves)
+            )
+        )
         self.menu.open()
         if page is not Page.main:
             self.tap(*["down"] * list(Page).index(page), "return")
@@ -92,7 +110,7 @@ def test_moving_up_from_the_first_row_is_the_last() -> None:
 
 def test_a_gamepad_works_the_menu() -> None:
     hand = Hand()
-    hand.tap("pad down", "pad down", "pad a")
+    hand.tap("pad down", "pad down", "pad down", "pad a")
     assert hand.screen().title == "Settings"
     hand.tap("pad right", "pad b")
     assert hand.keymap.look.mouse_deg_per_px > KEYMAP.look.mouse_deg_per_px
@@ -166,7 +184,7 @@ def test_a_scene_is_begun_with_the_seed_shown() -> None:
     hand = Hand(Page.worlds)
     hand.tap("right", "down", "down", "right")
     assert (hand.chosen().label, hand.chosen().picture) == ("Canyon", "canyon")
-    assert hand.tap("return").start == Start(seed=8, scene="canyon")
+    assert hand.tap("return").order == Start(seed=8, scene="canyon")
     assert not hand.menu.is_open
 
 
@@ -174,7 +192,7 @@ def test_a_seed_can_be_typed_and_is_begun_with_enter() -> None:
     hand = Hand(Page.worlds)
     hand.tap("backspace", "4", "[2]", "x", "9", "backspace")
     assert hand.chosen().value == "42"
-    assert hand.tap("return").start == Start(seed=42)
+    assert hand.tap("return").order == Start(seed=42)
 
 
 def test_a_seed_stays_in_its_range() -> None:
@@ -187,6 +205,40 @@ def test_a_seed_can_be_drawn() -> None:
     hand = Hand(Page.worlds)
     hand.tap("down", "return", "up")
     assert hand.chosen().value == "123"
+
+
+def test_the_present_is_saved_under_a_name_of_its_own() -> None:
+    hand = Hand(Page.saves)
+    assert hand.tap("return").order == SaveAs()
+    assert hand.screen().title == "worldsim"
+
+
+def test_a_saved_game_is_shown_by_its_picture_and_goes_on_when_it_is_chosen() -> None:
+    hand = Hand(Page.saves)
+    hand.tap("down")
+    assert hand.chosen() == Row(label="hill", picture=SAVED)
+    assert hand.tap("return").order == Load("/games/hill.wsave")
+    assert not hand.menu.is_open
+    hand.menu.open()
+    hand.tap("down", "return")
+    assert hand.chosen().value == "31"
+
+
+def test_the_saved_games_are_those_there_are_when_their_page_is_opened() -> None:
+    hand = Hand(Page.saves)
+    hand.tap("escape")
+    hand.saves = []
+    hand.tap("return")
+    assert [row.label for row in hand.screen().rows] == ["Save this moment"]
+
+
+def test_while_a_recording_is_watched_nothing_else_can_be_begun() -> None:
+    menu = Menu(Choices(recorded=True))
+    menu.open()
+    screen = menu.screen(KEYMAP)
+    assert screen is not None
+    assert not {"Worlds", "Saved games"} & {row.label for row in screen.rows}
+    assert menu.dropped(Path("photo.jpg")) == Reply()
 
 
 def test_rebinding_waits_for_a_key_and_says_which_one_had_to_move() -> None:

@@ -33,7 +33,7 @@ from worldsim.play.pygame_events import PygameEvents, knows_key
 from worldsim.play.window import HeadlessWindow, PadPlugged, Quit
 from worldsim.types import BUTTONS
 
-A, B, X, START, DOWN = 0, 1, 2, 6, 12
+A, B, START, RIGHT_STICK, DOWN = 0, 1, 6, 8, 12
 LEFT_Y, RIGHT_X, RIGHT_TRIGGER = 1, 2, 5
 GAMEPAD, AXES, PRESSED = 1, 6, 15
 
@@ -108,11 +108,11 @@ class PadWindow(HeadlessWindow):
         yield from pad.tap(A)
         yield from self.wait(6)
         self.mark("menu")
-        for button in (START, *[DOWN] * 4, A, *[DOWN] * 4, A, X, B, B):
+        for button in (START, *[DOWN] * 6, A, *[DOWN] * 4, A, RIGHT_STICK, B, B):
             yield from pad.tap(button)
         yield from self.wait(6)
         self.mark("rebound")
-        yield from pad.tap(X)
+        yield from pad.tap(RIGHT_STICK)
         yield from self.wait(6)
         pad.axis(LEFT_Y, -32768)
         yield from self.wait(6)
@@ -124,7 +124,7 @@ class PadWindow(HeadlessWindow):
         yield from self.wait(3)
         self.mark("again")
         yield from self.push(pad, LEFT_Y, -32768)
-        yield from pad.tap(X)
+        yield from pad.tap(RIGHT_STICK)
         yield from self.wait(6)
         self.mark("end")
 
@@ -242,9 +242,11 @@ def test_buttons_and_triggers_act(played: Played) -> None:
 
 def test_the_menu_opens_and_a_button_is_rebound_and_kept(played: Played) -> None:
     assert played.told["titles"] == ["worldsim", "Gamepad"]
-    assert "Jump is now on Pad X." in played.told["notes"]
+    note = "Jump is now on Pad Right Stick. Twin was there, and is now on Pad A."
+    assert note in played.told["notes"]
     saved = tomllib.loads((played.folder / "keymap.toml").read_text())
-    assert saved["buttons"] == {"jump": ["space", "pad x"]}
+    assert saved["buttons"] == {"jump": ["space", "pad right stick"]}
+    assert saved["commands"] == {"twin": ["t", "pad a"]}
     assert played.span("menu") == {"held": [], "yaw_deg": 0.0}
     assert "jump" in played.span("rebound")["held"]
 

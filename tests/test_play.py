@@ -18,8 +18,9 @@ from worldsim.errors import CheckpointError, ConfigError, OutputError
 from worldsim.play import app
 from worldsim.play.app import PlayConfig, Session
 from worldsim.play.gl_presenter import is_software
-from worldsim.play.loop import LoopConfig, ModelLoop, Order
+from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import ScriptedInput
+from worldsim.play.orders import Order
 from worldsim.play.pygame_window import foreign_pygame, missing_display
 from worldsim.play.tick import Board
 from worldsim.play.window import HeadlessWindow

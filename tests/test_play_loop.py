@@ -17,8 +17,9 @@ from worldsim.errors import CheckpointError, OutputError, SceneError
 from worldsim.play.controls import Controls
 from worldsim.play.display import Display, pictures_folder
 from worldsim.play.keymap import Keymap, default_keymap
-from worldsim.play.loop import LoopConfig, ModelLoop, Order, Start
+from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import Mailbox, ScriptedInput
+from worldsim.play.orders import Order, Start
 from worldsim.play.tick import Board, Phase, Tick
 from worldsim.play.watchers import EpisodeWatcher
 from worldsim.play.window import Event, Key, MouseMoved, PadPlugged
@@ -26,6 +27,8 @@ from worldsim.record.episode import Episode
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, WorldKind
 from worldsim.types import TICK_S, Action, Observation, StepResult
+
+TO_THE_FIRST_SETTING = ("escape", "down", "down", "down", "return", "right")
 
 
 class Game:
@@ -308,18 +311,18 @@ def test_the_menu_is_shown_and_its_choice_reaches_the_world() -> None:
 
 
 def test_a_setting_changed_in_the_menu_is_kept_and_a_keymap_of_the_players_own_is_told_of() -> None:
-    game = Game([[Key(key, down=True)] for key in ("escape", "down", "down", "return", "right")])
+    game = Game([[Key(key, down=True)] for key in TO_THE_FIRST_SETTING])
     game.kept_as = Path("keymap.toml.bak")
-    for _ in range(5):
+    for _ in TO_THE_FIRST_SETTING:
         game.display.refresh()
     assert [keymap.look.mouse_deg_per_px for keymap in game.saved] == [pytest.approx(0.13)]
     assert "keymap.toml.bak" in game.window.views[-1].hud.message
 
 
 def test_settings_that_cannot_be_written_hold_and_it_is_told() -> None:
-    game = Game([[Key(key, down=True)] for key in ("escape", "down", "down", "return", "right")])
+    game = Game([[Key(key, down=True)] for key in TO_THE_FIRST_SETTING])
     game.save_error = OutputError("to write", "a full disk", "Make room.")
-    for _ in range(5):
+    for _ in TO_THE_FIRST_SETTING:
         game.display.refresh()
     assert "Make room." in game.window.views[-1].hud.message
 

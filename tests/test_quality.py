@@ -12,11 +12,12 @@ from fakes import FakeClock, FakePlayWorld
 
 from worldsim.engine.clock import Unpaced
 from worldsim.errors import ConfigError
-from worldsim.play.app import PlayConfig, Session
+from worldsim.play.app import PlayConfig, Session, quality_for
 from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import ScriptedInput
 from worldsim.play.quality import Quality, QualityConfig
 from worldsim.play.tick import Board
+from worldsim.play.window import HeadlessWindow
 from worldsim.types import Action, StepResult
 
 
@@ -129,22 +130,31 @@ def test_the_loop_changes_the_steps_between_ticks_and_the_display_is_told() -> N
 
 
 @pytest.mark.parametrize(
-    ("config", "scripted", "adapts"),
+    ("config", "adapts"),
     [
-        (PlayConfig(), False, True),
-        (PlayConfig(), True, False),
-        (PlayConfig(steps=2), False, False),
-        (PlayConfig(record=Path("walk")), False, False),
+        (PlayConfig(), True),
+        (PlayConfig(steps=2), False),
+        (PlayConfig(record=Path("walk")), False),
     ],
 )
-def test_the_steps_are_fixed_for_a_script_a_recording_and_on_request(
-    config: PlayConfig, scripted: bool, adapts: bool
+def test_the_steps_are_fixed_for_a_recording_and_on_request(
+    config: PlayConfig, adapts: bool
 ) -> None:
+    assert (quality_for(config) is not None) == adapts
+
+
+def test_a_scripts_frames_never_depend_on_how_fast_the_machine_is() -> None:
     clock = FakeClock()
+    world = SteppingWorld(clock=clock, costs_s=[0.08] * 30)
     session = Session(
-        config=config, make=lambda _: FakePlayWorld().made(), clock=clock, started_at_s=clock.now()
+        config=PlayConfig(frames=30),
+        make=lambda _: world.made("dream"),
+        clock=clock,
+        started_at_s=clock.now(),
+        quality=Quality(),
     )
-    assert (session._quality(scripted) is not None) == adapts
+    session.play(HeadlessWindow(), scripted=True)
+    assert world.taken == [2] * 30
 
 
 def test_an_engines_steps_can_be_changed_between_frames() -> None:

@@ -28,7 +28,6 @@ from recordings import (
 )
 
 from worldsim.errors import ConfigError, EpisodeError
-from worldsim.record.vpt import COUNTS_PER_DEG
 from worldsim.train.data import DataConfig, EpisodePool
 from worldsim.train.recorded import RecordedWalks
 from worldsim.train.recording import CUT_SHORT, MIN_FRAMES
@@ -190,10 +189,6 @@ VPT_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "half a pose": (
         lambda path: edit_line(path, 9, lambda line: line.pop("zpos")),
         r"line 10 of .*player-1\.jsonl.*zpos",
-    ),
-    "a turn too far": (
-        lambda path: edit_line(path, 9, lambda line: line["mouse"].update(dx=200 * COUNTS_PER_DEG)),
-        r"line 10 of .*player-1\.jsonl.*yaw_deg",
     ),
     "fewer frames than lines": (lose_frames, r"64 whole frames in .*player-1\.mp4"),
     "another rate": (lambda path: other_rate(path.with_suffix(".mp4"), 25), r"mp4; got 25"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
+import numpy as np
 import pytest
 
+from worldsim.actions import CAMERA
 from worldsim.errors import ScriptError
 from worldsim.record.script import bundled_scripts, compile_script, load_script, parse_script
 from worldsim.types import TICK_HZ, Action
@@ -14,7 +18,7 @@ def compiled(text: str) -> list[Action]:
 
 
 def test_bundled_scripts_are_known_and_compile():
-    assert bundled_scripts() == ["look_around", "stroll", "there_and_back"]
+    assert bundled_scripts() == ["look_around", "stroll", "there_and_back", "wander"]
     for name in bundled_scripts():
         script = load_script(name)
         assert len(compile_script(script)) == script.ticks
@@ -98,7 +102,54 @@ def test_seconds_cut_or_extend_a_script():
     assert [a.forward for a in longer] == [True] * 40 + [False] * 20
 
 
+WANDER = """
+[[random]]
+for_s = 30.0
+hold_s = [0.5, 1.0]
+buttons = { forward = 1.0, jump = 0.5, use = 0.0 }
+yaw_deg_s = 90.0
+pitch_deg_s = 40.0
+yaw_limit_deg = 45.0
+pitch_limit_deg = 10.0
+"""
+
+
+def wandered(**options: int) -> list[Action]:
+    return compile_script(parse_script(WANDER, name="test.toml"), **options)
+
+
+def test_a_random_walk_keeps_its_limits():
+    actions = wandered()
+    yaw, pitch = (np.cumsum([getattr(a, turn) for a in actions]) for turn in CAMERA)
+    assert len(actions) == 600
+    assert all(a.forward and not a.use for a in actions)
+    assert 0.2 < np.mean([a.jump for a in actions]) < 0.8
+    assert 40.0 < np.abs(yaw).max() <= 45.0 + 1e-9
+    assert 9.0 < np.abs(pitch).max() <= 10.0 + 1e-9
+    assert max(abs(a.yaw_deg) for a in actions) <= 90.0 / TICK_HZ + 1e-9
+
+
+def test_random_choices_are_kept_for_the_time_asked_for():
+    jumps = [len(list(run)) for _, run in groupby(a.jump for a in wandered())]
+    assert min(jumps[:-1]) >= 10
+
+
+def test_random_choices_are_a_function_of_the_seed_and_the_lap():
+    assert wandered(seed=3) == wandered(seed=3)
+    assert wandered(seed=3) != wandered(seed=4)
+    assert wandered(seed=3) != wandered(seed=3, lap=1)
+
+
+def test_a_random_walk_adds_to_actions_beside_it():
+    text = WANDER + '[[action]]\nat_s = 1.0\nfor_s = 1.0\nbuttons = ["attack"]\nyaw_deg_s = 20.0'
+    both = compile_script(parse_script(text, name="test.toml"))
+    for alone, now in zip(wandered()[20:40], both[20:40], strict=True):
+        assert now.attack and now.jump == alone.jump
+        assert now.yaw_deg == pytest.approx(alone.yaw_deg + 1.0)
+
+
 ACTION = "[[action]]\nfor_s = 1.0\n"
+RANDOM = "[[random]]\nfor_s = 1.0\n"
 
 
 @pytest.mark.parametrize(
@@ -140,6 +191,15 @@ ACTION = "[[action]]\nfor_s = 1.0\n"
         ("[[camera]]\ntime_s = 1.0\nforward = 2.0", ["forward", "from -1 to 1"]),
         ("[[camera]]\ntime_s = 0.0\nyaw_deg = 5.0", ["0 at time 0", "number 1"]),
         ("[[camera]]\ntime_s = 1.0\n[[camera]]\ntime_s = 1.0", ["after 1 s", "number 2"]),
+        ("[[random]]\nyaw_deg_s = 1.0", ["a value for for_s in [[random]] number 1"]),
+        (RANDOM + "hold_s = 1.0", ["two numbers for hold_s", "got 1.0"]),
+        (RANDOM + "hold_s = [2.0, 1.0]", ["the smaller number first", "Swap them"]),
+        (RANDOM + "hold_s = [0.0, 1.0]", ["from 0.05", "first in hold_s of [[random]]"]),
+        (RANDOM + 'buttons = ["jump"]', ["names with chances", "'jump'"]),
+        (RANDOM + "buttons = { jum = 0.5 }", ["'jum'", "Did you mean 'jump'?"]),
+        (RANDOM + "buttons = { jump = 2 }", ["from 0 to 1 for jump", "got 2"]),
+        (RANDOM + "yaw_deg_s = -1.0", ["yaw_deg_s", "from 0 to 3600"]),
+        (RANDOM + "pitch_limit_deg = nan", ["pitch_limit_deg", "nan"]),
         ("[[camera]]\ntime_s = 0.05\nyaw_deg = 400.0", ["180 degrees a tick", "test.toml"]),
     ],
 )

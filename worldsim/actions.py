@@ -19,6 +19,10 @@ CAMERA = ("yaw_deg", "pitch_deg")
 SCHEMA = (*BUTTONS, *CAMERA)
 VECTOR_SIZE = len(BUTTONS) + 4  # buttons, then yaw and pitch, linear and symlog
 
+FULL_TURN_DEG = 30.0  # a tick, of the views whose camera is between -1 and 1
+BOX = ("ahead", "aside", "jump", "sprint", "sneak", "attack", "use", *CAMERA)
+BOX_PRESSED = 0.5  # from here on a number of the `box` view presses its button
+
 CAMERA_BINS_DEG = (-30.0, -10.0, -4.0, -1.5, 0.0, 1.5, 4.0, 10.0, 30.0)
 
 DISCRETE: tuple[Action, ...] = (
@@ -147,6 +151,52 @@ def to_multidiscrete(action: Action) -> NDArray[np.int64]:  # [len(BUTTONS) + 2]
     bins = np.array(_BINS_FROM_STILL)
     camera = [int(np.abs(bins - getattr(action, name)).argmin()) for name in CAMERA]
     return np.array([*buttons, *camera], dtype=np.int64)
+
+
+def from_parts(
+    buttons: Sequence[int] | NDArray[np.int64],  # [len(BUTTONS)] 0 or 1
+    camera: Sequence[float] | NDArray[np.float32],  # [2] yaw and pitch, 1 is FULL_TURN_DEG
+) -> Action:
+    """The action of the `dict` view."""
+    pressed = {name: bool(on) for name, on in zip(BUTTONS, buttons, strict=True)}
+    yaw, pitch = (float(turn) * FULL_TURN_DEG for turn in camera)
+    return Action(**pressed, yaw_deg=yaw, pitch_deg=pitch)
+
+
+def to_parts(
+    action: Action,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:  # [len(BUTTONS)], [2]
+    """The nearest choice of the `dict` view: its buttons and its camera."""
+    buttons = np.array([getattr(action, name) for name in BUTTONS], dtype=np.int64)
+    return buttons, _camera_share(action)
+
+
+def from_box(
+    numbers: Sequence[float] | NDArray[np.float32],  # [len(BOX)] in [-1, 1]
+) -> Action:
+    """The action of the `box` view: two sticks, five buttons and the camera, as in BOX."""
+    named = dict(zip(BOX, map(float, numbers), strict=True))
+    return Action(
+        forward=named["ahead"] >= BOX_PRESSED,
+        back=named["ahead"] <= -BOX_PRESSED,
+        right=named["aside"] >= BOX_PRESSED,
+        left=named["aside"] <= -BOX_PRESSED,
+        **{name: named[name] >= BOX_PRESSED for name in BOX[2:-2]},
+        yaw_deg=named["yaw_deg"] * FULL_TURN_DEG,
+        pitch_deg=named["pitch_deg"] * FULL_TURN_DEG,
+    )
+
+
+def to_box(action: Action) -> NDArray[np.float32]:  # [len(BOX)]
+    """The nearest choice of the `box` view; opposite buttons cancel, as they do in the world."""
+    sticks = (action.forward - action.back, action.right - action.left)
+    buttons = [getattr(action, name) for name in BOX[2:-2]]
+    return np.array([*sticks, *buttons, *_camera_share(action)], dtype=np.float32)
+
+
+def _camera_share(action: Action) -> NDArray[np.float32]:  # [2] in [-1, 1]
+    turns = np.array([getattr(action, name) for name in CAMERA], dtype=np.float32)
+    return np.clip(turns / np.float32(FULL_TURN_DEG), -1.0, 1.0)
 
 
 def multidiscrete_sizes() -> tuple[int, ...]:

@@ -43,6 +43,11 @@ class Intrinsics:
     def focal_px(self) -> float:
         return 0.5 * self.height / math.tan(math.radians(self.fov_y_deg) / 2)
 
+    @property
+    def focal_x_px(self) -> float:
+        """Along the rows; as `focal_px`, since pixels are square."""
+        return self.focal_px
+
     def resized(self, width: int, height: int) -> Intrinsics:
         """The same vertical field of view on another pixel grid."""
         return Intrinsics(width=width, height=height, fov_y_deg=self.fov_y_deg)
@@ -88,7 +93,7 @@ def pixel_rays(
 ) -> Tensor:  # [H, W, 3] float32, camera axes, z = -1
     """Directions through the pixel centres, scaled so that `depth * ray` is a camera point."""
     width, height, focal = intrinsics.width, intrinsics.height, intrinsics.focal_px
-    x = (torch.arange(width, device=device) + 0.5 - width / 2) / focal
+    x = (torch.arange(width, device=device) + 0.5 - width / 2) / intrinsics.focal_x_px
     y = (torch.arange(height, device=device) + 0.5 - height / 2) / -focal
     rays = torch.empty(height, width, 3, device=device)
     rays[..., 0], rays[..., 1], rays[..., 2] = x, y[:, None], -1.0

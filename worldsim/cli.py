@@ -1,4 +1,4 @@
-"""`worldsim play | record | replay | eval | doctor`.
+"""`worldsim play | record | replay | export | import | eval | doctor`.
 
 Only the chosen command's package is imported, so that help comes at once. Each command is a
 frozen config dataclass, whose fields are its options, and a function `run(config) -> exit code`.
@@ -47,6 +47,7 @@ COMMANDS = {
         (
             "worldsim play",
             "worldsim play --image photo.jpg",
+            "worldsim play --load quick",
             "worldsim play --world real --scene forest --seed 3",
         ),
     ),
@@ -54,13 +55,28 @@ COMMANDS = {
         "worldsim.record.rollout",
         "RecordConfig",
         "Run a script in a world and write the episode to a folder.",
-        ("worldsim record --out walk --script stroll --seed 3",),
+        (
+            "worldsim record --out walk --script stroll --seed 3",
+            "worldsim record --out walks --script wander --episodes 100 --workers 2 --resume",
+        ),
     ),
     "replay": Command(
-        "worldsim.record.replay",
-        "ReplayConfig",
-        "Run a recorded episode's actions again and compare the frames.",
-        ("worldsim replay walk",),
+        "worldsim.play.watch",
+        "WatchConfig",
+        "Run a recorded episode's actions again: compare the frames, or watch them.",
+        ("worldsim replay walk", "worldsim replay walk --watch --speed 2"),
+    ),
+    "export": Command(
+        "worldsim.record.exporters.command",
+        "ExportConfig",
+        "Write recordings in another tool's format.",
+        ("worldsim export walks --format lerobot --out walks_lerobot",),
+    ),
+    "import": Command(
+        "worldsim.record.importers.command",
+        "ImportConfig",
+        "Turn other tools' recordings into episodes.",
+        ("worldsim import basalt --format vpt --size 128 80 --out walks",),
     ),
     "eval": Command(
         "worldsim.evaluate.report",

@@ -15,8 +15,8 @@ from worldsim.envs.blocks.voxels import VoxelWorld
 BEACON_HEIGHT: Final = 10
 BEACON_MIN_M, BEACON_MAX_M = 12.0, 20.0
 _AREA: Final = 64  # side of the square that is searched
-_STEP_LIMIT: Final = 1  # a walker climbs one block
-_DROP_LIMIT: Final = 3
+STEP_LIMIT: Final = 1  # a walker climbs one block
+DROP_LIMIT: Final = 3
 _CANDIDATES: Final = 48
 _DIRECTIONS: Final = 16
 _VIEW_M: Final = 24
@@ -59,7 +59,7 @@ def find_start(world: VoxelWorld) -> Start:
     for centre_x, centre_z in _SQUARES:
         surface = survey(world, 16 * centre_x - _AREA // 2, 16 * centre_z - _AREA // 2)
         for x, z in _places(world.seed, surface):
-            reached = _reachable(surface, x, z)
+            reached = reachable(surface, x, z)
             beacon = _beacon_place(world.seed, surface, x, z, reached)
             if beacon is not None:
                 return _start(world.seed, surface, (x, z), beacon)
@@ -107,15 +107,15 @@ def _view_m(
     return np.where(blocked.any(axis=2), blocked.argmax(axis=2) + 1, _VIEW_M)
 
 
-def _reachable(surface: Surface, x: int, z: int) -> NDArray[np.bool_]:  # [X, Z]
+def reachable(surface: Surface, x: int, z: int) -> NDArray[np.bool_]:  # [X, Z]
     """The columns a walker gets to by steps of at most one block up and three down."""
     reached = np.zeros_like(surface.open)
     reached[x, z] = True
     rise_x, rise_z = np.diff(surface.top, axis=0), np.diff(surface.top, axis=1)
-    east = surface.open[1:] & (rise_x <= _STEP_LIMIT) & (rise_x >= -_DROP_LIMIT)
-    west = surface.open[:-1] & (rise_x >= -_STEP_LIMIT) & (rise_x <= _DROP_LIMIT)
-    south = surface.open[:, 1:] & (rise_z <= _STEP_LIMIT) & (rise_z >= -_DROP_LIMIT)
-    north = surface.open[:, :-1] & (rise_z >= -_STEP_LIMIT) & (rise_z <= _DROP_LIMIT)
+    east = surface.open[1:] & (rise_x <= STEP_LIMIT) & (rise_x >= -DROP_LIMIT)
+    west = surface.open[:-1] & (rise_x >= -STEP_LIMIT) & (rise_x <= DROP_LIMIT)
+    south = surface.open[:, 1:] & (rise_z <= STEP_LIMIT) & (rise_z >= -DROP_LIMIT)
+    north = surface.open[:, :-1] & (rise_z >= -STEP_LIMIT) & (rise_z <= DROP_LIMIT)
     count = 1
     for _ in range(2 * _AREA):
         reached[1:] |= reached[:-1] & east

@@ -12,12 +12,21 @@ import numpy as np
 
 from worldsim.camera import Intrinsics
 from worldsim.envs.blocks.biomes import Biome
-from worldsim.envs.blocks.blocks import HEIGHT, Block
+from worldsim.envs.blocks.blocks import Block
+from worldsim.envs.blocks.layout import lay_out
 from worldsim.envs.blocks.looks import CRYSTAL, LOOKS, NATURAL, Look
 from worldsim.envs.blocks.noise import hashed
-from worldsim.envs.blocks.physics import Body, advance_body, cells_of, pick, touches
-from worldsim.envs.blocks.spawn import BEACON_HEIGHT, find_start
-from worldsim.envs.blocks.tasks import Progress, require_task, score
+from worldsim.envs.blocks.physics import EYE_M, Body, advance_body, cells_of, pick, touches
+from worldsim.envs.blocks.spawn import find_start
+from worldsim.envs.blocks.tasks import (
+    HANDS_TIED,
+    Deeds,
+    Goals,
+    Progress,
+    Sighting,
+    require_task,
+    score,
+)
 from worldsim.envs.blocks.voxels import VoxelWindow, VoxelWorld
 from worldsim.errors import SceneError, StateError
 from worldsim.types import TICK_HZ, Action, Observation, Pose, StepResult, require_seed
@@ -30,7 +39,7 @@ OTHER_LOOKS: Final = {CRYSTAL.name: CRYSTAL}  # scenes, too: the seed decides ab
 WORLD_VERSION: Final = 1  # raised when the same seed and actions come to give other frames
 DAY_S: Final = 1200.0
 _REPEAT_TICKS: Final = 5  # a held button acts again after this many ticks
-_STATE_VERSION: Final = 1
+_STATE_VERSION: Final = 2
 _SALT_DAY: Final = 501
 _DEFAULT_SEED: Final = 0
 _FIRST_LIGHT, _LAST_LIGHT = 0.26, 0.7  # episodes start in daylight
@@ -51,7 +60,8 @@ class BlockWorld:
     Args:
         intrinsics: the camera of the observations.
         renderer: "auto", "gl" or "torch"; made on the first render, so `advance` needs none.
-        task: "reach", "explore", "gems", or None for free play.
+        supersample: colour rays along each side of a pixel, 2 or 1.
+        task: one of `worldsim.envs.blocks.tasks.TASKS`, or None for free play.
     """
 
     def __init__(
@@ -59,12 +69,14 @@ class BlockWorld:
         intrinsics: Intrinsics | None = None,
         *,
         renderer: str = "auto",
+        supersample: int = 2,
         task: str | None = "reach",
     ) -> None:
         self.intrinsics = intrinsics or Intrinsics()
         self.task = require_task(task)
-        self._renderer_name = renderer
+        self._renderer_name, self._supersample = renderer, supersample
         self._renderer: Renderer | None = None
+        self._borrowed = False  # whether the renderer is another world's to close
         self.prepare(seed=_DEFAULT_SEED)
         self._rng = np.random.default_rng()
 
@@ -79,10 +91,7 @@ class BlockWorld:
         start = find_start(self.voxels)
         x, y, z = start.feet
         self.body = Body(x, y, z, start.yaw_deg)
-        bx, by, bz = start.beacon
-        for level in range(by, min(by + BEACON_HEIGHT, HEIGHT)):
-            self.voxels.set_block(bx, level, bz, Block.BEACON)
-        self.beacon = (bx + 0.5, by + 0.5, bz + 0.5)
+        self.goals = lay_out(self.task, self.voxels, start)
         light = float(hashed(self.seed, _SALT_DAY, 0, 0)[0])
         self._first_day = _FIRST_LIGHT + light * (_LAST_LIGHT - _FIRST_LIGHT)
         self._tick = 0
@@ -104,22 +113,45 @@ class BlockWorld:
 
     def advance(self, action: Action) -> tuple[float, bool]:  # reward, terminated
         """One tick without a picture."""
-        before = self.body.eye
-        self.body = advance_body(self.body, action, self.voxels.block)
+        return self._live(action, advance_body(self.body, action, self.voxels.block))
+
+    def follow(
+        self, action: Action, pose: Pose, seen: Sighting | None = None
+    ) -> tuple[float, bool]:  # reward, terminated
+        """One tick in which the eye is put at a pose: a dream is judged by the same rules.
+
+        Args:
+            seen: what was seen of gems and beacon; None to go by the true ones.
+        """
+        feet = (pose.x, pose.y - EYE_M, pose.z)
+        return self._live(action, Body(*feet, pose.yaw_deg, pose.pitch_deg), seen)
+
+    def _live(
+        self, action: Action, moved: Body, seen: Sighting | None = None
+    ) -> tuple[float, bool]:  # reward, terminated
+        before, now = self.body.eye, moved.eye
+        self.body = moved
         self._tick += 1
-        self._use_hands(action)
-        gems = self._collect()
-        now = self.body.eye
+        levels, gems = self._use_hands(action), self._collect()
         outcome = score(
             self.task,
             self._progress,
-            (before.x, before.y, before.z),
-            (now.x, now.y, now.z),
-            self.beacon,
-            gems,
+            Deeds(
+                (before.x, before.y, before.z),
+                (now.x, now.y, now.z),
+                gems if seen is None else int(seen.gem),
+                levels,
+                None if seen is None else seen.beacon,
+            ),
+            self.goals,
         )
         self._progress = outcome.progress
         return outcome.reward, outcome.terminated
+
+    @property
+    def beacon(self) -> tuple[float, float, float]:  # metres
+        """The middle of its lowest block."""
+        return self.goals.beacon
 
     @property
     def pose(self) -> Pose:
@@ -151,21 +183,42 @@ class BlockWorld:
 
     def draw(self, sights: Sequence[Sight]) -> Frames:
         """The pictures of sights of this world, whenever they are from."""
-        if self._renderer is None:
-            from worldsim.envs.blocks.renderers.choose import make_renderer
-
-            self._renderer = make_renderer(self._renderer_name)
-        return self._renderer.render(
+        return self._drawer().render(
             [sight.window for sight in sights],
             [sight.pose for sight in sights],
             [sight.day for sight in sights],
             self.intrinsics,
         )
 
+    def _drawer(self) -> Renderer:
+        if self._renderer is None:
+            from worldsim.envs.blocks.renderers.choose import make_renderer
+
+            self._renderer = make_renderer(self._renderer_name, supersample=self._supersample)
+        return self._renderer
+
+    def sibling(self) -> BlockWorld:
+        """Another world of the same kind, at the default seed; the two share a renderer."""
+        twin = BlockWorld(
+            self.intrinsics,
+            renderer=self._renderer_name,
+            supersample=self._supersample,
+            task=self.task,
+        )
+        twin._renderer, twin._borrowed = self._drawer(), True
+        return twin
+
+    def fork(self) -> BlockWorld:
+        """A second world at the same moment; the two share a renderer."""
+        twin = self.sibling()
+        twin.set_state(self.get_state())
+        return twin
+
     def close(self) -> None:
-        if self._renderer is not None:
+        """Release the renderer, if it is this world's own."""
+        if self._renderer is not None and not self._borrowed:
             self._renderer.close()
-            self._renderer = None
+        self._renderer, self._borrowed = None, False
 
     def get_state(self) -> bytes:
         """Everything the future depends on, as JSON."""
@@ -178,11 +231,13 @@ class BlockWorld:
             "tick": self._tick,
             "first_day": self._first_day,
             "held": self._held,
-            "beacon": self.beacon,
+            "goals": asdict(self.goals),
             "body": asdict(self.body),
             "edits": [[*at, block] for at, block in self.voxels.edits.items()],
             "visited": sorted(self._progress.visited),
             "gems": self._progress.gems,
+            "turned_back": self._progress.turned_back,
+            "levels": self._progress.levels,
             "random": self._rng.bit_generator.state,
         }
         return json.dumps(state).encode()
@@ -209,29 +264,42 @@ class BlockWorld:
         body = Body(**saved["body"])
         if not all(math.isfinite(value) for value in asdict(body).values()):
             raise ValueError(f"body {body}")
-        progress = Progress(frozenset((x, z) for x, z in saved["visited"]), saved["gems"])
-        x, y, z = saved["beacon"]
+        visited = frozenset((x, z) for x, z in saved["visited"])
+        progress = Progress(visited, saved["gems"], saved["turned_back"], saved["levels"])
+        goals = _goals(saved["goals"])
         rng = np.random.default_rng()
         rng.bit_generator.state = saved["random"]
         held = {name: int(saved["held"][name]) for name in self._held}
         task, tick, first_day = saved["task"], int(saved["tick"]), float(saved["first_day"])
         self.task = require_task(task)
         self.seed, self.voxels, self.body = voxels.seed, voxels, body
-        self.beacon, self._rng, self._held = (x, y, z), rng, held
+        self.goals, self._rng, self._held = goals, rng, held
         self._progress, self._tick, self._first_day = progress, tick, first_day
 
-    def _use_hands(self, action: Action) -> None:
+    def _use_hands(self, action: Action) -> int:
+        """Break or place a block; returns the height of the pillar that a plank was put on."""
         attacks = self._due("attack", action.attack)
         uses = self._due("use", action.use)
-        if not (attacks or uses):
-            return
+        if not (attacks or uses) or self.task in HANDS_TIED:
+            return 0
         hit = pick(self.body.eye, self.voxels.block)
         if hit is None:
-            return
+            return 0
         if attacks and self.voxels.block(*hit.block) != Block.BEACON:
             self.voxels.set_block(*hit.block, Block.AIR)
         elif uses and not touches(self.body, hit.before):
             self.voxels.set_block(*hit.before, Block.PLANKS)
+            return self._pillar(*hit.before)
+        return 0
+
+    def _pillar(self, x: int, y: int, z: int) -> int:
+        """How many planks of the player's own stand on one another here."""
+        ours, low, high = self.voxels.edits, y, y
+        while ours.get((x, low - 1, z)) == Block.PLANKS:
+            low -= 1
+        while ours.get((x, high + 1, z)) == Block.PLANKS:
+            high += 1
+        return high - low + 1
 
     def _due(self, button: str, pressed: bool) -> bool:
         """Whether a button acts now: on its press, and every few ticks while it is held."""
@@ -255,3 +323,14 @@ def require_scene(scene: str) -> tuple[Biome | None, Look]:
         known = [*SCENES, *OTHER_LOOKS]
         raise SceneError(f"a scene among {known}", repr(scene), "Correct its name.")
     return Biome(SCENES.index(scene)), NATURAL
+
+
+def _goals(saved: dict[str, Any]) -> Goals:
+    home, beacon = _place(saved["home"]), _place(saved["beacon"])
+    gem = None if saved["gem"] is None else _place(saved["gem"])
+    return Goals(int(saved["seed"]), home, beacon, gem)
+
+
+def _place(saved: list[float]) -> tuple[float, float, float]:
+    x, y, z = map(float, saved)
+    return x, y, z

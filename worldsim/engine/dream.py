@@ -90,6 +90,7 @@ def advance(
         observations = _decode(dreamer, prediction, targets)
     with metrics.stage("remember"):
         for i, world in enumerate(worlds):
+            world.recalled = tuple(recalled[i])
             _commit(world, prediction, i, observations[i], actions[i], is_real=False)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, TRUST_TOUCHED
 from worldsim.engine.kv_cache import KVCache
 from worldsim.memory.bank import MemoryBank
+from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Action, Observation, Pose
 
 ANCHOR_REACH_M = 6.0  # a camera farther from its anchor than this gets a new one
@@ -30,6 +31,7 @@ class DreamWorld:
     tokens: Tensor  # [S, D] trunk tokens of the last frame, for the heads
     cache: KVCache
     memory: MemoryBank
+    recalled: tuple[Keyframe, ...] = ()  # what the last frame was dreamed from, best first
 
 
 def prepare_move(world: DreamWorld, target: Pose) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.events import Chances, chances, outcome
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.picture_start import clip_from_image
-from worldsim.engine.prepared import Preparations
+from worldsim.engine.prepared import KEPT, Preparations
 from worldsim.engine.start import DEFAULT_SCENE, clip_from_seed, fitted, load_scene, own_copy
 from worldsim.engine.state import EngineState, capture, revive
 from worldsim.errors import BackendError, ConfigError, StateError
 from worldsim.memory.bank import MemoryBank
+from worldsim.memory.keyframe import Keyframe
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.checkpoint import Checkpoint, load_checkpoint
 from worldsim.types import Action, Clip, Observation, Pose, StepResult, require_seed
@@ -45,13 +47,14 @@ class WorldEngine:
         device: torch.device,
         levels: tuple[float, ...],
         memory: MemoryMode,
+        prepared: Preparations | None = None,
         denoiser: Denoiser | None = None,
     ) -> None:
         """By default the model itself computes the denoising pass."""
         self.model_hash = checkpoint.model_hash
         self.metrics = Metrics()
         self._checkpoint = checkpoint
-        prepared = Preparations(checkpoint.model)
+        prepared = prepared or Preparations(checkpoint.model)
         denoiser = denoiser or TorchDenoiser(checkpoint.model)
         self._dreamer = Dreamer(checkpoint.model, denoiser, levels, memory, self.metrics, prepared)
         self._device = device
@@ -117,6 +120,11 @@ class WorldEngine:
         return self._state().memory
 
     @property
+    def recalled(self) -> tuple[Keyframe, ...]:
+        """The keyframes that the last step dreamed from, best first; none right after a start."""
+        return self._state().recalled
+
+    @property
     def frame(self) -> int:
         """How many frames this world has seen or dreamed since its first."""
         return self._state().frame
@@ -173,11 +181,7 @@ class WorldEngine:
         Where `sees_events`, the reward is 1 when a gem is seen to be taken, and `terminated` tells
         that the beacon is seen within reach; otherwise there is neither.
         """
-        world = self._state()
-        before = self.chances
-        advance(self._dreamer, [world], [action], [pose])
-        reward, terminated = outcome(before, self.chances)
-        return StepResult(own_copy(world.observation), reward, terminated)
+        return step_together([self], [action], [pose])[0]
 
     def observe(self, action: Action, observation: Observation) -> None:
         """Show the dream the real frame that followed an action, instead of dreaming it."""
@@ -204,15 +208,24 @@ class WorldEngine:
 
     def fork(self) -> WorldEngine:
         """A second engine at the same moment; they share the model and nothing else."""
-        twin = WorldEngine(
-            self._checkpoint,
-            device=self._device,
-            levels=self._dreamer.levels,
-            memory=self._dreamer.memory_mode,
-            denoiser=self._dreamer.denoiser,
-        )
+        (twin,) = self.batch(1)
         twin.restore(self.snapshot())
         return twin
+
+    def batch(self, count: int) -> list[WorldEngine]:
+        """New engines of the same model, not yet begun, for `step_together`."""
+        shared = Preparations(self._checkpoint.model, KEPT * count)
+        return [
+            WorldEngine(
+                self._checkpoint,
+                device=self._device,
+                levels=self._dreamer.levels,
+                memory=self._dreamer.memory_mode,
+                prepared=shared,
+                denoiser=self._dreamer.denoiser,
+            )
+            for _ in range(count)
+        ]
 
     def close(self) -> None:
         """Drop the world; the engine can be reset again."""
@@ -237,6 +250,36 @@ class WorldEngine:
         if seed is not None:
             return clip_from_seed(seed, scene, self.intrinsics)
         return load_scene(DEFAULT_SCENE if scene is None else scene, self.intrinsics)
+
+
+def step_together(
+    engines: Sequence[WorldEngine],
+    actions: Sequence[Action],
+    poses: Sequence[Pose | None] | None = None,
+) -> list[StepResult]:
+    """One step of each engine, dreamed in one batch; their model must be the same.
+
+    Equal to single steps but for rounding: sums over a batch are taken in another order.
+
+    Raises:
+        StateError: an engine has not begun, or its weights are not those of the others.
+    """
+    if not engines:
+        return []
+    strangers = {engine.model_hash for engine in engines} - {engines[0].model_hash}
+    if strangers:
+        raise StateError(
+            f"engines of the weights {engines[0].model_hash}",
+            f"some of {sorted(strangers)}",
+            "Make them with batch().",
+        )
+    dreamer, worlds = engines[0]._dreamer, [engine._state() for engine in engines]
+    before = chances(dreamer, worlds)
+    advance(dreamer, worlds, actions, poses or [None] * len(worlds))
+    return [
+        StepResult(own_copy(world.observation), *outcome(then, now))
+        for world, then, now in zip(worlds, before, chances(dreamer, worlds), strict=True)
+    ]
 
 
 def choose_device(name: str) -> torch.device:

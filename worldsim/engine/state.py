@@ -45,6 +45,17 @@ class EngineState:
     cache: CacheState
     memory: BankState
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its own; memory's keyframes and cells are shared with the running dream."""
+        seen = self.observation.rgb.nbytes + self.observation.depth.nbytes
+        tensors = (self.tokens, self.cache.keys, self.cache.values)
+        return seen + sum(tensor.nbytes for tensor in tensors) + self.memory.table_nbytes
+
+    def nbytes_beyond(self, later: EngineState) -> int:
+        """Bytes that only this state keeps alive once the dream has gone on to a later one."""
+        return self.memory.nbytes_beyond(later.memory)
+
     def to_bytes(self) -> bytes:
         """One self-contained NumPy archive; no pickle."""
         pose = self.observation.pose

@@ -6,6 +6,7 @@ least useful keyframe makes room for a new one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -70,6 +71,21 @@ class BankState:
     next_number: int
     last_frame: int
     nbytes: int
+
+    @property
+    def table_nbytes(self) -> int:
+        """Bytes that are this snapshot's own: its tables, without what they refer to."""
+        return sum(map(sys.getsizeof, (self.keyframes, self.places, self.cells, self.used)))
+
+    def nbytes_beyond(self, later: BankState) -> int:
+        """Bytes of the keyframes and cells that memory gave up from here to a later snapshot."""
+        frames = (
+            keyframe.nbytes
+            for number, keyframe in self.keyframes.items()
+            if later.keyframes.get(number) is not keyframe
+        )
+        cells = (c.nbytes for key, c in self.cells.items() if later.cells.get(key) is not c)
+        return sum(frames) + sum(cells)
 
 
 class MemoryBank:

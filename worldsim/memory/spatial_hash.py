@@ -36,6 +36,10 @@ class Cell:
     points: NDArray[np.float32]  # [ROOM, 5] see FIELDS
     owners: NDArray[np.int64]  # [ROOM] keyframe numbers, NOBODY where empty
 
+    @property
+    def nbytes(self) -> int:
+        return self.points.nbytes + self.owners.nbytes
+
 
 @dataclass(frozen=True, slots=True)
 class Nearby:

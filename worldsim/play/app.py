@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar, cast
 
 from rich.console import Console
 
@@ -19,11 +20,14 @@ from worldsim.play.controls import Controls
 from worldsim.play.display import Display
 from worldsim.play.keymap_file import load_keymap, save_keymap
 from worldsim.play.loop import LoopConfig, ModelLoop, Watcher
-from worldsim.play.mailbox import Mailbox, ScriptedInput
+from worldsim.play.mailbox import InputSource, Mailbox, ScriptedInput
 from worldsim.play.menu import Menu
 from worldsim.play.menu_pages import Choices
+from worldsim.play.orders import Start
 from worldsim.play.quality import Quality
 from worldsim.play.report import Report, report_on
+from worldsim.play.save_file import Save, SaveInfo, read_save
+from worldsim.play.saves import find_save
 from worldsim.play.stats import process_age_s
 from worldsim.play.tick import Board
 from worldsim.play.view_ahead import WarpMode
@@ -43,6 +47,7 @@ from worldsim.record.worlds import (
 )
 from worldsim.types import TICK_HZ, TICK_S
 
+T = TypeVar("T")
 DEMO_TICKS = 10 * TICK_HZ
 DEMO_VIDEO, DEMO_SHEET = Path("worldsim-demo.mp4"), Path("worldsim-demo.png")
 # Without a graphics card a warped picture costs 4 ms of a core. Turning costs that while the player
@@ -64,6 +69,8 @@ class PlayConfig:
     """meadow, forest, desert, snow or canyon; left out, the seed decides."""
     image: Path | None = None
     """Start the dream in this picture, instead of in the seed's world."""
+    load: str | None = None
+    """Go on where a game was saved: its name, or the path of its file."""
     checkpoint: str = "default"
     """The dream's checkpoint: a name or a folder."""
     steps: int | None = None
@@ -111,6 +118,13 @@ class PlayConfig:
                 f"--image {self.image} {other}",
                 f"Leave out {other}, or the picture.",
             )
+        if self.load is not None and (self.image is not None or self.scene is not None):
+            other = "--image" if self.image is not None else "--scene"
+            raise ConfigError(
+                "--load alone to say where to start",
+                f"--load {self.load} and {other}",
+                f"Leave out {other}, or --load.",
+            )
 
     def world_config(self, kind: WorldKind) -> WorldConfig:
         return WorldConfig(
@@ -128,15 +142,25 @@ def run(config: PlayConfig, *, make: MakeWorld = make_world, clock: Clock | None
     """Play; exit code 0. Raises a WorldsimError that names the mistake."""
     clock = clock or RealClock()
     started_at_s = clock.now() - (process_age_s() or 0.0)
+    quality = quality_for(config)
+    save = None if config.load is None else read_save(find_save(config.load))
+    config = config if save is None else continuing(config, save.info)
     config.world_config(config.world)  # refuses bad values before a window opens
     if config.record is not None:
         claim_folder(config.record)
-    session = Session(config=config, make=make, clock=clock, started_at_s=started_at_s)
+    session = Session(
+        config=config,
+        make=make,
+        clock=clock,
+        started_at_s=started_at_s,
+        save=save,
+        quality=quality,
+    )
     if config.headless:
         _tell(session.play(HeadlessWindow(), scripted=True))
         return 0
     try:
-        window = _open_window(config)
+        window = open_window(config)
     except NoDisplayError as error:
         return _film_demo(session, error)
     try:
@@ -144,6 +168,28 @@ def run(config: PlayConfig, *, make: MakeWorld = make_world, clock: Clock | None
     finally:
         window.close()
     return 0
+
+
+def quality_for(config: PlayConfig) -> Quality | None:
+    """None where frames are to depend on the actions alone, or the player asks for the steps."""
+    fixed = config.record is not None or config.steps is not None
+    return None if fixed else Quality()
+
+
+def continuing(config: PlayConfig, info: SaveInfo) -> PlayConfig:
+    """The options under which a saved game goes on as it would have; given ones come first."""
+    usual, world = PlayConfig(), info.world
+    return replace(
+        config,
+        world=info.kind,
+        checkpoint=_given(config.checkpoint, usual.checkpoint, world.checkpoint),
+        steps=_given(config.steps, usual.steps, world.steps),
+        memory=_given(config.memory, usual.memory, cast(MemoryMode | None, world.memory)),
+    )
+
+
+def _given(value: T, usual: T, saved: T | None) -> T:
+    return saved if value == usual and saved is not None else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +200,8 @@ class Session:
     make: MakeWorld
     clock: Clock
     started_at_s: float
+    save: Save | None = None
+    quality: Quality | None = None  # None: the steps stay as they are
 
     def play(self, window: Window, *, scripted: bool, watchers: Sequence[Watcher] = ()) -> Report:
         """A person plays at 20 ticks a second, or a script as fast as the machine can.
@@ -161,9 +209,6 @@ class Session:
         Returns when the player quits or the configured frames are out, with the report written.
         """
         mailbox, board = Mailbox(), Board()
-        loaded = load_keymap(knows_key=window.knows_key)
-        if loaded.warnings:
-            board.say(loaded.told())
         actions = compile_script(load_script(self.config.script)) if scripted else []
         source = ScriptedInput(actions) if scripted else mailbox
         loop = ModelLoop(
@@ -174,20 +219,18 @@ class Session:
             clock=self.clock,
             pacing=Unpaced() if scripted else Pacer(self.clock, TICK_S),
             watchers=[*self._recorders(scripted), *watchers],
-            quality=self._quality(scripted),
+            quality=None if scripted else self.quality,
         )
-        display = Display(
-            window=window,
-            controls=Controls(loaded.keymap, mailbox, self._menu()),
-            save_keymap=save_keymap,
+        perform(
+            loop,
+            window,
+            board,
             source=source,
-            loop=loop,
-            board=board,
+            mailbox=mailbox,
+            menu=self._menu(loop.origin),
             clock=self.clock,
-            pacing=Pacer(self.clock, 1.0 / window.refresh_hz),
-            warp=warp_mode(self.config.warp, on_gpu=window.on_gpu, cores=os.cpu_count() or 1),
+            warp=self.config.warp,
         )
-        _run_both(loop, display)
         return self._reported(loop)
 
     def _loop_config(self, default_frames: int | None) -> LoopConfig:
@@ -198,16 +241,12 @@ class Session:
             scene=config.scene,
             image=config.image,
             frames=config.frames or default_frames,
+            save=self.save,
         )
 
-    def _quality(self, scripted: bool) -> Quality | None:
-        """None where frames depend on the actions alone, or the steps were asked for."""
-        fixed = scripted or self.config.record is not None or self.config.steps is not None
-        return None if fixed else Quality()
-
-    def _menu(self) -> Menu:
-        config = self.config
-        return Menu(Choices(seed=config.seed, scene=config.scene, scenes=tuple(scene_names())))
+    def _menu(self, began: Start) -> Menu:
+        seed = self.config.seed if began.seed is None else began.seed
+        return Menu(Choices(seed=seed, scene=began.scene, scenes=tuple(scene_names())))
 
     def _made(self, kind: WorldKind) -> MadeWorld:
         return self.make(self.config.world_config(kind))
@@ -222,6 +261,35 @@ class Session:
         if self.config.report is not None:
             report.write(self.config.report)
         return report
+
+
+def perform(
+    loop: ModelLoop,
+    window: Window,
+    board: Board,
+    *,
+    source: InputSource,
+    mailbox: Mailbox,
+    menu: Menu,
+    clock: Clock,
+    warp: WarpName = "auto",
+) -> None:
+    """Show a loop in a window until the player quits or the loop ends; they play the mailbox."""
+    loaded = load_keymap(knows_key=window.knows_key)
+    if loaded.warnings:
+        board.say(loaded.told())
+    display = Display(
+        window=window,
+        controls=Controls(loaded.keymap, mailbox, menu),
+        save_keymap=save_keymap,
+        source=source,
+        loop=loop,
+        board=board,
+        clock=clock,
+        pacing=Pacer(clock, 1.0 / window.refresh_hz),
+        warp=warp_mode(warp, on_gpu=window.on_gpu, cores=os.cpu_count() or 1),
+    )
+    _run_both(loop, display)
 
 
 def _run_both(loop: ModelLoop, display: Display) -> None:
@@ -257,7 +325,7 @@ def quiet_pygame() -> None:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 
 
-def _open_window(config: PlayConfig) -> Window:
+def open_window(config: PlayConfig) -> Window:
     quiet_pygame()
     from worldsim.play.pygame_window import PygameWindow, WindowConfig  # SDL: heavy
 

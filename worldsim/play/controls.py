@@ -7,17 +7,18 @@ being a blow in the world.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
-from worldsim.play.keymap import Command, Keymap, Turn
-from worldsim.play.loop import Start
+from worldsim.play.keymap import OVERLAY_KEYS, Command, Keymap, Turn
 from worldsim.play.mailbox import Mailbox
 from worldsim.play.menu import Menu
 from worldsim.play.menu_pages import Reply
 from worldsim.play.menu_steps import KEY_STEPS
+from worldsim.play.orders import Load, Order, Request, SaveAs
+from worldsim.play.saves import QUICK
 from worldsim.play.sticks import Deflection, shaped, walked
 from worldsim.play.window import (
     Event,
@@ -37,12 +38,8 @@ GRABBING_KEY = "mouse left"
 
 
 class Wish(Enum):
-    """What the display has to do about the player's commands."""
+    """What the player wants of the display itself."""
 
-    pause = auto()
-    resume = auto()
-    reset = auto()
-    switch_world = auto()
     toggle_hud = auto()
     toggle_debug = auto()
     toggle_fullscreen = auto()
@@ -59,17 +56,27 @@ class Say:
     text: str
 
 
-Request: TypeAlias = Wish | Start | Say
+Demand: TypeAlias = Request | Wish | Say
 
-_SIMPLE = {
-    Command.reset: Wish.reset,
-    Command.switch_world: Wish.switch_world,
+_SIMPLE: Mapping[Command, Demand] = {
+    Command.reset: Order.reset,
+    Command.switch_world: Order.switch_world,
+    Command.rewind: Order.rewind,
+    Command.branch: Order.branch,
+    Command.next_branch: Order.next_branch,
+    Command.previous_branch: Order.previous_branch,
+    Command.save: SaveAs(),
+    Command.quick_save: SaveAs(QUICK),
+    Command.quick_load: Load(QUICK),
     Command.hud: Wish.toggle_hud,
     Command.debug: Wish.toggle_debug,
+    Command.twin: Order.twin,
+    Command.photo: Order.photo,
     Command.fullscreen: Wish.toggle_fullscreen,
     Command.warp: Wish.cycle_warp,
     Command.screenshot: Wish.take_screenshot,
 }
+_MOVING = (Command.twin, Command.photo)  # nothing to see while the game is paused
 _IN_MENU_TOO = (Command.screenshot, Command.fullscreen)
 
 
@@ -87,25 +94,27 @@ class Controls:
         self._sticks: dict[StickName, Deflection] = {"left": Deflection(), "right": Deflection()}
         self._walking: frozenset[str] = frozenset()
         self._grab_on_resume = False
+        self._rewinding = False
 
-    def handle(self, events: Sequence[Event], dt_s: float) -> list[Request]:
+    def handle(self, events: Sequence[Event], dt_s: float) -> list[Demand]:
         """Take in what happened during the last refresh of `dt_s` seconds."""
         dt_s = min(dt_s, MAX_REFRESH_S)
         self._turning = {turn for turn in Turn if self._is_down(turn.name)}
-        requests: list[Request] = []
+        demands: list[Demand] = []
         for event in events:
-            requests += self._handle(event)
+            demands += self._handle(event)
         if self.menu.is_open:
-            requests += self._carried_out(self.menu.advance(dt_s, self.keymap))
+            demands += self._carried_out(self.menu.advance(dt_s, self.keymap))
+        demands += self._let_time_go_on(demands)
         self._turn_by_keys(dt_s)
         self._turn_by_stick(dt_s)
         self._walk_by_stick()
-        return requests
+        return demands
 
     def toggle_hud(self) -> None:
         self.keymap = self.keymap.with_setting("sight", "hud", not self.keymap.sight.hud)
 
-    def _handle(self, event: Event) -> list[Request]:
+    def _handle(self, event: Event) -> list[Demand]:
         match event:
             case Quit():
                 return [Wish.quit]
@@ -122,7 +131,7 @@ class Controls:
                 self._sticks[stick] = Deflection(x, y)
         return self._in_menu(event) if self.menu.is_open else self._in_game(event)
 
-    def _in_menu(self, event: Event) -> list[Request]:
+    def _in_menu(self, event: Event) -> list[Demand]:
         if isinstance(event, Key) and event.down and not self.menu.is_capturing:
             target = self.keymap.target_of.get(event.name)
             for command in _IN_MENU_TOO:
@@ -130,20 +139,20 @@ class Controls:
                     return [_SIMPLE[command]]
         return self._carried_out(self.menu.handle(event, self.keymap))
 
-    def _carried_out(self, reply: Reply) -> list[Request]:
+    def _carried_out(self, reply: Reply) -> list[Demand]:
         """Do what the menu answered."""
-        requests: list[Request] = []
+        demands: list[Demand] = []
         if reply.keymap is not None:
             self.keymap = reply.keymap
-            requests.append(Wish.save_keymap)
-        if reply.start is not None:
-            requests.append(reply.start)
+            demands.append(Wish.save_keymap)
+        if reply.order is not None:
+            demands.append(reply.order)
         if reply.leave and self.paused:
             self.grabbed = self._grab_on_resume
-            requests += self._resume()
-        return [*requests, Wish.quit] if reply.quit else requests
+            demands += self._resume()
+        return [*demands, Wish.quit] if reply.quit else demands
 
-    def _in_game(self, event: Event) -> list[Request]:
+    def _in_game(self, event: Event) -> list[Demand]:
         match event:
             case MouseMoved() if self.grabbed and not self.paused:
                 self._look(event)
@@ -153,7 +162,7 @@ class Controls:
                 self._released(name)
         return []
 
-    def _pressed(self, key: str) -> list[Request]:
+    def _pressed(self, key: str) -> list[Demand]:
         if key == GRABBING_KEY and not self.grabbed:
             self.grabbed = True
             return self._resume()
@@ -171,32 +180,44 @@ class Controls:
         if target in BUTTONS and not (self._is_down(target) or target in self._walking):
             self._mailbox.release(target)
 
-    def _command(self, command: Command) -> list[Request]:
+    def _command(self, command: Command) -> list[Demand]:
         if command is Command.menu:
             return self._open_menu()
         if command is Command.pause:
             return self._toggle_pause()
+        if command in OVERLAY_KEYS:
+            shown = getattr(self.keymap.overlays, command.name)
+            self.keymap = self.keymap.with_setting("overlays", command.name, not shown)
+            return []
+        if command in _MOVING and self.paused:
+            return [*self._toggle_pause(), _SIMPLE[command]]
         return [_SIMPLE[command]]
 
-    def _open_menu(self) -> list[Request]:
+    def _open_menu(self) -> list[Demand]:
         self.menu.open(self._sticks["left"])
         return [] if self.paused else self._pause()
 
-    def _toggle_pause(self) -> list[Request]:
+    def _toggle_pause(self) -> list[Demand]:
         if self.paused:
             self.grabbed = self._grab_on_resume
             return self._resume()
         return self._pause()
 
-    def _pause(self) -> list[Request]:
+    def _pause(self) -> list[Demand]:
         self._grab_on_resume = self.grabbed
         self.paused, self.grabbed = True, False
         self._let_go()
-        return [Wish.pause]
+        return [Order.pause]
 
-    def _resume(self) -> list[Request]:
+    def _resume(self) -> list[Demand]:
         was_paused, self.paused = self.paused, False
-        return [Wish.resume] if was_paused else []
+        return [Order.resume] if was_paused else []
+
+    def _let_time_go_on(self, demands: Sequence[Demand]) -> list[Demand]:
+        """Going back ends with its key, however that is let go."""
+        rewound = self._rewinding or Order.rewind in demands
+        self._rewinding = rewound and self._is_down(Command.rewind.name)
+        return [Order.go_on] if rewound and not self._rewinding else []
 
     def _let_go(self) -> None:
         self._down.clear()

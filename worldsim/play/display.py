@@ -17,31 +17,27 @@ import platformdirs
 
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import OutputError
-from worldsim.play.controls import Controls, Request, Say, Wish
+from worldsim.play.controls import Controls, Demand, Say, Wish
 from worldsim.play.finish import Finish
-from worldsim.play.hud import HudMode, compose_hud
+from worldsim.play.hud import Hud, HudMode, compose_hud
 from worldsim.play.keymap import Keymap
-from worldsim.play.loop import ModelLoop, Order, Start
+from worldsim.play.loop import ModelLoop
 from worldsim.play.mailbox import InputSource
-from worldsim.play.stats import Rate
+from worldsim.play.photo_file import enlarged_photo, png_text
+from worldsim.play.stats import Quantiles, Rate, Ring
 from worldsim.play.tick import Board, Tick
+from worldsim.play.twin_picture import TwinShot
 from worldsim.play.view_ahead import ViewAhead, WarpMode
 from worldsim.play.warp import narrowed
-from worldsim.play.window import View, Window
+from worldsim.play.window import MouseMoved, View, Window
 from worldsim.record.contact_sheet import save_png
 
 log = logging.getLogger(__name__)
 
 MESSAGE_S = 2.0
 READING_S = 0.04  # a character
+LOOKS = 200  # mouse motions over which the look latency is told
 RATE_EVERY_S = 0.25  # numbers that change faster cannot be read
-
-_ORDERS = {
-    Wish.pause: Order.pause,
-    Wish.resume: Order.resume,
-    Wish.reset: Order.reset,
-    Wish.switch_world: Order.switch_world,
-}
 
 
 class Display:
@@ -73,6 +69,8 @@ class Display:
         self._message = ""
         self._message_until_s = 0.0
         self._rate = Rate()
+        self._look_ms = Ring(LOOKS)
+        self._shown_look = Quantiles()
         self._shown_hz = 0.0
         self._next_rate_s = 0.0
         self._last_s = clock.now()
@@ -89,35 +87,43 @@ class Display:
     def refresh(self) -> None:
         """One turn: events in, and a picture out if anything about it has changed."""
         now_s = self._clock.now()
-        for wish in self._controls.handle(self._window.poll(), now_s - self._last_s):
-            self._fulfil(wish)
+        events = self._window.poll()
+        for demand in self._controls.handle(events, now_s - self._last_s):
+            self._meet(demand)
         self._last_s = now_s
         self._follow_grab()
         self._read_messages(now_s)
         self._measure(now_s)
+        before = self._last_shown
         self._show(self._board.newest())
+        looked = self._grabbed and any(isinstance(event, MouseMoved) for event in events)
+        if looked and self._last_shown is not before:
+            self._look_ms.add((self._clock.now() - now_s) * 1e3)
 
-    def _fulfil(self, wish: Request) -> None:
-        if isinstance(wish, Start):
-            self._loop.order(wish)
-        elif isinstance(wish, Say):
-            self._say(wish.text)
-        elif wish in _ORDERS:
-            self._loop.order(_ORDERS[wish])
-        elif wish is Wish.toggle_hud:
-            self._controls.toggle_hud()
-        elif wish is Wish.toggle_debug:
-            self._debug = not self._debug
-        elif wish is Wish.cycle_warp:
-            self._say(f"Warp: {self._ahead.cycle().value}")
-        elif wish is Wish.toggle_fullscreen:
-            self._window.toggle_fullscreen()
-        elif wish is Wish.take_screenshot:
-            self._take_screenshot()
-        elif wish is Wish.save_keymap:
-            self._keep_keymap()
-        elif wish is Wish.quit:
-            self.quit = True
+    def _meet(self, demand: Demand) -> None:
+        if isinstance(demand, Say):
+            self._say(demand.text)
+        elif isinstance(demand, Wish):
+            self._fulfil(demand)
+        else:
+            self._loop.order(demand)
+
+    def _fulfil(self, wish: Wish) -> None:
+        match wish:
+            case Wish.toggle_hud:
+                self._controls.toggle_hud()
+            case Wish.toggle_debug:
+                self._debug = not self._debug
+            case Wish.cycle_warp:
+                self._say(f"Warp: {self._ahead.cycle().value}")
+            case Wish.toggle_fullscreen:
+                self._window.toggle_fullscreen()
+            case Wish.take_screenshot:
+                self._take_screenshot()
+            case Wish.save_keymap:
+                self._keep_keymap()
+            case Wish.quit:
+                self.quit = True
 
     def _follow_grab(self) -> None:
         if self._controls.grabbed != self._grabbed:
@@ -138,6 +144,7 @@ class Display:
         self._rate.mark(now_s)
         if now_s >= self._next_rate_s:
             self._shown_hz = self._rate.hz(now_s)
+            self._shown_look = self._look_ms.quantiles()
             self._next_rate_s = now_s + RATE_EVERY_S
 
     def _show(self, tick: Tick | None) -> None:
@@ -147,6 +154,7 @@ class Display:
             debug=self._debug,
             grabbed=self._grabbed,
             display_hz=self._shown_hz,
+            look_ms=self._shown_look,
             warp=self._ahead.mode.value,
             message=self._message,
             menu=self._controls.menu.screen(self._controls.keymap),
@@ -163,6 +171,8 @@ class Display:
         hud = compose_hud(tick, mode, keymap)
         if tick is None or tick.observation is None:
             return View(rgb=None, fov_y_deg=60.0, frame_from_view=np.eye(3), hud=hud)
+        if tick.extras.twin is not None:
+            return _twin_view(tick, tick.extras.twin, hud)
         lead = self._ahead.of(tick, self._source, self._clock.now())
         return View(
             rgb=tick.observation.rgb,
@@ -184,18 +194,25 @@ class Display:
             self._say(f"Your own keymap was kept as {copy}")
 
     def _take_screenshot(self) -> None:
-        picture = self._window.screenshot()
+        tick = self._board.newest()
+        photo = tick.extras.photo if tick else None
+        picture = self._window.screenshot() if photo is None else enlarged_photo(photo)
         if picture is None:
             return
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S_%f")[:-3]
         path = pictures_folder() / f"worldsim_{stamp}.png"
         try:
-            save_png(picture, path)
+            save_png(picture, path, text=png_text(tick) if tick else {})
         except OutputError as error:
             self._say(str(error))
             return
         log.info("screenshot %s", path)
         self._say(f"Saved {path}")
+
+
+def _twin_view(tick: Tick, shot: TwinShot, hud: Hud) -> View:
+    """Both worlds as they were drawn: a picture turned ahead of its tick compares with nothing."""
+    return View(rgb=shot.picture, fov_y_deg=tick.fov_y_deg, frame_from_view=np.eye(3), hud=hud)
 
 
 def pictures_folder() -> Path:

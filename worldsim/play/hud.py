@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from worldsim.play.key_names import key_names
 from worldsim.play.keymap import Command, Keymap
 from worldsim.play.menu_screen import Screen
+from worldsim.play.overlays import KeyCap, TwinPanel, key_caps, twin_panel
+from worldsim.play.overview import MiniMap, Thumbnail
+from worldsim.play.photo import Photo
+from worldsim.play.scrubber import Scrubber, branch_line, scrubber_of
+from worldsim.play.settings import Overlays
+from worldsim.play.stats import Quantiles
 from worldsim.play.tick import Phase, Pulse, Tick
+from worldsim.play.twin_picture import TwinShot
 from worldsim.types import Pose
 
 DREAM_NAMES = {"dream": "the dream", "real": "the real world"}
@@ -15,12 +23,24 @@ HINTED = (
     Command.switch_world,
     Command.reset,
     Command.pause,
+    Command.rewind,
+    Command.quick_save,
     Command.hud,
     Command.screenshot,
     Command.debug,
     Command.fullscreen,
+    Command.twin,
+    Command.photo,
     Command.menu,
 )
+PHOTO_HINTS: Mapping[str | Command, str] = {
+    "jump": "up",
+    "sneak": "down",
+    "sprint": "faster",
+    Command.screenshot: "save the photo",
+    Command.photo: "back to the game",
+}
+NO_OVERLAYS = Overlays()
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
@@ -36,6 +56,11 @@ class Hud:
     stages: tuple[tuple[str, ...], ...] = ()  # top right: a table, its heading first
     recent_ms: tuple[float, ...] = ()  # top right, below: a graph
     crosshair: bool = False
+    minimap: MiniMap | None = None  # bottom right
+    recalled: tuple[Thumbnail, ...] = ()  # left, below the lines
+    keys: tuple[KeyCap, ...] = ()  # bottom left
+    twin: TwinPanel | None = None  # over the picture of a twin
+    scrubber: Scrubber | None = None  # bottom: where in the past this is
     menu: Screen | None = None  # in place of all the rest but the message
 
 
@@ -48,6 +73,7 @@ class HudMode:
     grabbed: bool = False
     display_hz: float = 0.0
     warp: str = ""
+    look_ms: Quantiles = field(default_factory=Quantiles)  # from a motion read to a view shown
     message: str = ""
     menu: Screen | None = None
 
@@ -60,16 +86,37 @@ def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
         return Hud(title="Starting ...", message=mode.message)
     title, subtitle = _title(tick, keymap)
     shown = mode.visible and tick.observation is not None
+    if tick.extras.twin is not None:
+        return _twin_hud(tick, tick.extras.twin, mode, keymap)
     debug = mode.debug and tick.observation is not None
+    present = shown and tick.extras.photo is None and tick.phase is not Phase.rewinding
+    overlays = keymap.overlays if present else NO_OVERLAYS
+    overview = tick.extras.overview
     return Hud(
-        lines=_lines(tick, mode) if shown else (),
-        hint=_hint(keymap, mode.grabbed) if shown else "",
+        lines=_lines(tick, mode, keymap) if shown else (),
+        hint=_hint(tick, keymap, mode.grabbed) if shown else "",
         message=mode.message,
         title=title,
         subtitle=subtitle,
         stages=_stages(tick.pulse, mode.warp) if debug else (),
-        recent_ms=tick.pulse.recent_ms if debug else (),
-        crosshair=shown and not title,
+        recent_ms=tick.pulse.recent_ms if debug or overlays.timeline else (),
+        crosshair=shown and not title and tick.extras.photo is None,
+        minimap=overview.minimap if overlays.minimap else None,
+        recalled=overview.recalled if overlays.recalled else (),
+        keys=key_caps(overview, keymap) if overlays.pressed else (),
+        scrubber=scrubber_of(tick.past) if tick.phase is Phase.rewinding else None,
+    )
+
+
+def _twin_hud(tick: Tick, shot: TwinShot, mode: HudMode, keymap: Keymap) -> Hud:
+    """Whatever else there is would hide one of the pictures."""
+    title, subtitle = _title(tick, keymap)
+    return Hud(
+        hint=_hint(tick, keymap, mode.grabbed) if mode.visible else "",
+        message=mode.message,
+        title=title,
+        subtitle=subtitle,
+        twin=twin_panel(shot, tick.seed, pose_line(shot.pose)),
     )
 
 
@@ -79,21 +126,45 @@ def _title(tick: Tick, keymap: Keymap) -> tuple[str, str]:
     if tick.phase is Phase.paused:
         resume, menu = _key(keymap, Command.pause), _key(keymap, Command.menu)
         return "Paused", f"click or {resume} to go on, {menu} for the menu"
+    if tick.phase is Phase.ended:
+        back, menu = _key(keymap, Command.rewind), _key(keymap, Command.menu)
+        return "The end", f"hold {back} to go back, {menu} for the menu"
     return "", ""
 
 
-def _lines(tick: Tick, mode: HudMode) -> tuple[str, ...]:
+def _lines(tick: Tick, mode: HudMode, keymap: Keymap) -> tuple[str, ...]:
     assert tick.observation is not None
-    pulse = tick.pulse
-    lines = [
-        f"{tick.world}   seed {tick.seed}",
-        f"model {pulse.hz:.0f} fps   display {mode.display_hz:.0f} fps",
-        f"tick {pulse.tick_ms.p50:.1f} ms   p95 {pulse.tick_ms.p95:.1f} ms",
-        pose_line(tick.observation.pose),
-    ]
-    if pulse.keyframes is not None:
+    if tick.extras.photo is not None:
+        return _photo_lines(tick.extras.photo, tick.extras.seed)
+    pulse, shown = tick.pulse, keymap.overlays
+    lines = []
+    if shown.seed:
+        lines.append(tick.world if tick.seed is None else f"{tick.world}   seed {tick.seed}")
+    if shown.rates:
+        lines.append(f"model {pulse.hz:.0f} fps   display {mode.display_hz:.0f} fps")
+    if shown.latency:
+        lines.append(f"tick {_spread(pulse.tick_ms)}")
+        lines += [f"look {_spread(mode.look_ms)}"] if mode.look_ms.p50 > 0 else []
+    if shown.pose:
+        lines.append(pose_line(tick.observation.pose))
+    if shown.keyframes and pulse.keyframes is not None:
         lines.append(f"{pulse.keyframes} keyframes remembered")
+    if len(tick.past.branches) > 1:
+        lines.append(branch_line(tick.past))
     return tuple(lines)
+
+
+def _photo_lines(photo: Photo, seed: int | None) -> tuple[str, ...]:
+    origin = "from a picture" if seed is None else f"seed {seed}"
+    return (
+        f"Photo   {origin}",
+        pose_line(photo.observation.pose),
+        f"memory shows {photo.known:.0%} of this view",
+    )
+
+
+def _spread(times: Quantiles) -> str:
+    return f"{times.p50:.1f} ms   p95 {times.p95:.1f} ms"
 
 
 def pose_line(pose: Pose) -> str:
@@ -105,8 +176,11 @@ def pose_line(pose: Pose) -> str:
     )
 
 
-def _hint(keymap: Keymap, grabbed: bool) -> str:
+def _hint(tick: Tick, keymap: Keymap, grabbed: bool) -> str:
     move = "".join(_key(keymap, name) for name in ("forward", "left", "back", "right"))
+    if tick.extras.photo is not None:
+        told = [f"{_key(keymap, target)} {does}" for target, does in PHOTO_HINTS.items()]
+        return "   ".join([f"{move} fly", *told])
     parts = [f"{move} move", f"{_key(keymap, 'jump')} jump"]
     parts += [f"{_key(keymap, command)} {command.value}" for command in HINTED]
     return "   ".join(parts if grabbed else ["Click to look around", *parts])

@@ -11,10 +11,13 @@ import pygame
 from worldsim.play.colours import ACCENT, DIM, FAINT, INK, LATE, PANEL
 from worldsim.play.hud import Hud
 from worldsim.play.menu_painter import MenuPainter
+from worldsim.play.overlay_painter import OverlayPainter
+from worldsim.play.scrubber import Scrubber
 from worldsim.types import TICK_S
 
 MESSAGE_WIDTH = 80  # characters a line
 MESSAGE_ABOVE, MESSAGE_ABOVE_MENU = 62, 750  # the bottom of the window, of 800; not over the menu
+LINES_TOP, LINE = 14, 24  # of the lines at the top left, in units of a window 800 pixels high
 GRAPH_SIZE = (200, 48)
 GRAPH_TOP_MS = 2000 * TICK_S
 
@@ -28,12 +31,15 @@ class HudPainter:
         self._text = lru_cache(maxsize=256)(self._draw_text)
         self._panel = lru_cache(maxsize=32)(_draw_panel)
         self._menu = MenuPainter(self._text, self._panel)
+        self._overlays = OverlayPainter(self._text, self._panel)
 
     def paint(self, screen: pygame.Surface, hud: Hud) -> None:
         """Draw on top of what is on the screen."""
         unit = max(screen.get_height() / 800, 0.5)  # 1 at the default size of the window
         if hud.menu is not None:
             self._menu.paint(screen, hud.menu)
+        if hud.twin is not None:
+            self._overlays.paint_twin(screen, hud.twin, unit)
         if hud.title:
             screen.blit(self._panel(screen.get_size(), DIM, 0), (0, 0))
             self._paint_title(screen, hud, unit)
@@ -41,13 +47,23 @@ class HudPainter:
             _paint_crosshair(screen, unit)
         if hud.lines:
             self._paint_lines(screen, hud.lines, unit)
-        if hud.stages:
+        if hud.stages or hud.recent_ms:
             self._paint_debug(screen, hud, unit)
+        self._paint_overlays(screen, hud, unit)
         if hud.hint:
             self._paint_bottom(screen, hud.hint, 17 * unit, 14 * unit, FAINT)
+        if hud.scrubber:
+            self._paint_scrubber(screen, hud.scrubber, unit)
         for n, line in enumerate(reversed(textwrap.wrap(hud.message, MESSAGE_WIDTH))):
             above = MESSAGE_ABOVE if hud.menu is None else MESSAGE_ABOVE_MENU
             self._paint_bottom(screen, line, 22 * unit, (above + 34 * n) * unit, ACCENT)
+
+    def _paint_overlays(self, screen: pygame.Surface, hud: Hud, unit: float) -> None:
+        if hud.minimap is not None:
+            self._overlays.paint_map(screen, hud.minimap, unit)
+        below = LINES_TOP + (LINE * len(hud.lines) + 32 if hud.lines else 0)
+        self._overlays.paint_recalled(screen, hud.recalled, below * unit, unit)
+        self._overlays.paint_keys(screen, hud.keys, unit)
 
     def _paint_title(self, screen: pygame.Surface, hud: Hud, unit: float) -> None:
         middle = screen.get_rect().center
@@ -62,9 +78,9 @@ class HudPainter:
         texts += [self._text(line, round(21 * unit), INK) for line in lines[1:]]
         # Wide enough for lines that change length each tick: the panel must not tremble.
         width = max(290 * unit, *(text.get_width() for text in texts)) + 24 * unit
-        pitch = 24 * unit
+        pitch = LINE * unit
         size = (round(width), round(pitch * len(texts) + 18 * unit))
-        left = top = round(14 * unit)
+        left = top = round(LINES_TOP * unit)
         screen.blit(self._panel(size, PANEL, round(8 * unit)), (left, top))
         for n, text in enumerate(texts):
             screen.blit(text, (left + 12 * unit, top + 10 * unit + n * pitch))
@@ -84,6 +100,20 @@ class HudPainter:
                 screen.blit(text, (left + x, top + 10 * unit + n * pitch))
         corner = (left + round(12 * unit), top + size[1] - graph[1] - round(12 * unit))
         _paint_graph(screen, pygame.Rect(corner, graph), hud.recent_ms)
+
+    def _paint_scrubber(self, screen: pygame.Surface, scrubber: Scrubber, unit: float) -> None:
+        width, height = screen.get_size()
+        line = pygame.Rect(0, 0, round(0.7 * width), max(round(6 * unit), 2))
+        line.center = (width // 2, round(height - 120 * unit))
+        around = line.inflate(round(40 * unit), round(64 * unit)).move(0, round(-12 * unit))
+        screen.blit(self._panel(around.size, PANEL, round(8 * unit)), around)
+        pygame.draw.rect(screen, FAINT, line, border_radius=line.height // 2)
+        place = line.left + round(scrubber.place * line.width)
+        kept = pygame.Rect(line.topleft, (place - line.left, line.height))
+        pygame.draw.rect(screen, ACCENT, kept, border_radius=line.height // 2)
+        pygame.draw.circle(screen, ACCENT, (place, line.centery), round(10 * unit))
+        label = self._text(scrubber.label, round(22 * unit), INK)
+        screen.blit(label, label.get_rect(midbottom=(line.centerx, line.top - 10 * unit)))
 
     def _paint_bottom(
         self,

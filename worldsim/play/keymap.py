@@ -13,7 +13,7 @@ from enum import Enum
 from functools import cache
 from importlib import resources
 
-from worldsim.play.settings import Look, PadFeel, Settings, Sight, with_value
+from worldsim.play.settings import Look, Overlays, PadFeel, Settings, Sight, with_value
 from worldsim.types import BUTTONS
 
 PAD_PREFIX = "pad "
@@ -41,6 +41,19 @@ class Command(Enum):
     debug = "timings"
     fullscreen = "full screen"
     warp = "warp"
+    twin = "twin"
+    photo = "photo"
+    timeline = "timeline"
+    minimap = "map"
+    recalled = "memories"
+    pressed = "pressed keys"
+    rewind = "rewind"
+    branch = "branch"
+    next_branch = "next branch"
+    previous_branch = "previous branch"
+    save = "save as new"
+    quick_save = "save"
+    quick_load = "load"
 
 
 TARGETS: Mapping[str, tuple[str, ...]] = {
@@ -50,7 +63,14 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-SETTINGS: Mapping[str, type[Settings]] = {"look": Look, "pad": PadFeel, "sight": Sight}
+SETTINGS: Mapping[str, type[Settings]] = {
+    "look": Look,
+    "pad": PadFeel,
+    "sight": Sight,
+    "overlays": Overlays,
+}
+# Those that a key of the same name turns on and off
+OVERLAY_KEYS = (Command.timeline, Command.minimap, Command.recalled, Command.pressed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +81,7 @@ class Keymap:
     look: Look = field(default_factory=Look)
     pad: PadFeel = field(default_factory=PadFeel)
     sight: Sight = field(default_factory=Sight)
+    overlays: Overlays = field(default_factory=Overlays)
 
     def keys_of(self, target: str, *, on_pad: bool | None = None) -> tuple[str, ...]:
         """The keys of a target; of one kind of device alone, where `on_pad` says which."""
@@ -72,7 +93,12 @@ class Keymap:
 
     def settings(self, table: str) -> Settings:
         """One of the tables named in SETTINGS."""
-        tables: dict[str, Settings] = {"look": self.look, "pad": self.pad, "sight": self.sight}
+        tables: dict[str, Settings] = {
+            "look": self.look,
+            "pad": self.pad,
+            "sight": self.sight,
+            "overlays": self.overlays,
+        }
         return tables[table]
 
     def with_setting(self, table: str, name: str, value: float) -> Keymap:
@@ -87,6 +113,8 @@ class Keymap:
                 return replace(self, pad=settings)
             case Sight():
                 return replace(self, sight=settings)
+            case Overlays():
+                return replace(self, overlays=settings)
 
     def rebound(self, target: str, key: str) -> Rebound:
         """The target on this key alone, among the keys of its device.
@@ -122,4 +150,10 @@ def default_keymap() -> Keymap:
     bound = {
         key: target for kind in TARGETS for target, keys in table[kind].items() for key in keys
     }
-    return Keymap(bound, Look(**table["look"]), PadFeel(**table["pad"]), Sight(**table["sight"]))
+    return Keymap(
+        bound,
+        Look(**table["look"]),
+        PadFeel(**table["pad"]),
+        Sight(**table["sight"]),
+        Overlays(**table["overlays"]),
+    )

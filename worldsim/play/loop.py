@@ -5,45 +5,34 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import ConfigError, WorldsimError
-from worldsim.play.mailbox import InputSource, Motion
+from worldsim.play.mailbox import InputSource, Motion, Taken
+from worldsim.play.orders import IN_THE_PAST, Load, Order, Request, SaveAs, Start
 from worldsim.play.quality import Quality
+from worldsim.play.save_file import Save
+from worldsim.play.saves import Saves
+from worldsim.play.scrubber import branch_line
+from worldsim.play.sights import Sights
+from worldsim.play.stage import Stage
 from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Step, Tick
-from worldsim.play.traits import Picturing, keyframes_of, stages_of, steps_of
+from worldsim.play.time_travel import Past
+from worldsim.play.timeline import RewindConfig
+from worldsim.play.traits import Recorded, keyframes_of, stages_of, steps_of
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, WorldKind
-from worldsim.types import BUTTONS, Action, Observation, Pose, StepResult
+from worldsim.types import Action, Observation, StepResult
 
 HUD_TICKS = 100
 PULSE_EVERY_TICKS = 5  # numbers that change faster cannot be read
 
 OTHER_WORLD: dict[WorldKind, WorldKind] = {"dream": "real", "real": "dream"}
-
-
-class Order(Enum):
-    """What the display thread can ask of the model thread."""
-
-    pause = auto()
-    resume = auto()
-    reset = auto()
-    switch_world = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """An order to begin anew somewhere else."""
-
-    seed: int
-    scene: str | None = None  # None: the seed decides
-    image: Path | None = None  # a picture for the dream, in place of the seed's world
 
 
 class Watcher(Protocol):
@@ -59,22 +48,23 @@ class Watcher(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopConfig:
     world: WorldKind
-    seed: int
+    seed: int | None
     scene: str | None = None
     image: Path | None = None  # where the dream starts, in place of the seed's world
     frames: int | None = None  # stop after so many ticks; None: play on
+    save: Save | None = None  # begin where this game was saved, in place of the seed's world
+    rewind: RewindConfig = field(default_factory=RewindConfig)
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames < 1:
             raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
 
-
-@dataclass(slots=True)
-class _Stage:
-    """A world in use, and what it showed last."""
-
-    made: MadeWorld
-    observation: Observation
+    @property
+    def origin(self) -> Start:
+        """Where the first world begins, or began before it was saved."""
+        if self.save is not None:
+            return self.save.info.origin
+        return Start(seed=self.seed, scene=self.scene, image=self.image)
 
 
 class ModelLoop:
@@ -90,20 +80,22 @@ class ModelLoop:
         clock: Clock,
         pacing: Pacing,
         watchers: Sequence[Watcher] = (),
-        quality: Quality | None = None,  # None: it never changes
+        saves: Saves | None = None,
+        quality: Quality | None = None,  # None: the steps stay as they are
     ) -> None:
         self.config = config
+        self.origin = config.origin
         self._make_world = make_world
         self._source = source
         self._board = board
         self._clock = clock
         self._pacing = pacing
         self._watchers = watchers
+        self._saves = saves or Saves(board.say)
         self._quality = quality
-        self._orders: queue.SimpleQueue[Order | Start] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._stop = threading.Event()
-        self._stages: dict[WorldKind, _Stage] = {}
-        self._stale: set[WorldKind] = set()  # made, but to begin anew before they are shown
+        self._stages: dict[WorldKind, Stage] = {}
         self._name = config.world
         self._paused = False
         self._published = 0
@@ -111,11 +103,12 @@ class ModelLoop:
         self._step: Step | None = None
         self._pulse = Pulse()
         self._recent_ms = Ring(HUD_TICKS)  # of the world on the screen alone
+        self._sights = Sights(make_world, board.say)
         self.meter = TickMeter()
 
     # From the display thread
 
-    def order(self, order: Order | Start) -> None:
+    def order(self, order: Request) -> None:
         self._orders.put(order)
 
     def stop(self) -> None:
@@ -126,12 +119,11 @@ class ModelLoop:
     def run(self) -> None:
         """Tick until stopped or until the configured number of frames is out."""
         try:
-            self._enter(self.config.world)
+            self._open()
             while not self._finished():
                 self._pacing.wait()
                 self._obey_orders()
-                if not (self._paused or self._stop.is_set()):
-                    self._tick()
+                self._turn()
             self._pulse = self._measured(self.meter.tick_ms)
         finally:
             self._close()
@@ -148,32 +140,54 @@ class ModelLoop:
     def _finished(self) -> bool:
         return self._stop.is_set() or self.meter.frames == self.config.frames
 
+    def _open(self) -> None:
+        if self.config.save is None:
+            self._start(self.config.world, self.origin)
+        else:
+            self._load(self.config.save)
+
+    def _turn(self) -> None:
+        if self._stop.is_set():
+            return
+        if self._stage.rewinding:
+            self._stage.go_back()
+            self._publish(Phase.rewinding)
+        elif self._phase() is Phase.playing:
+            self._tick()
+
     def _tick(self) -> None:
-        stage = self._stages[self._name]
         taken = self._source.take()
-        started_s = self._clock.now()
-        result = stage.made.world.step(taken.action)
-        took_ms = self.meter.ticked(started_s, self._clock.now())
-        self._recent_ms.add(took_ms)
-        if self._quality is not None:
-            self._quality.ticked(stage.made.world, took_ms)
-        self._step = self._made(taken.action, stage.observation.pose, result.observation.pose)
-        stage.observation, self._used = _own_copy(result.observation), taken.used
+        if self._sights.is_photo:
+            self._fly(taken)
+            return
+        before, started_s = self._shown().pose, self._clock.now()
+        result = self._sights.step(self._stage, taken.action)
+        self._judge(self.meter.ticked(started_s, self._clock.now()))
+        after = result.observation.pose
+        self._step = Step.between(before, after, taken.action, made_s=self._clock.now())
+        self._used = taken.used
         for watcher in self._watchers:
             watcher.ticked(taken.action, result)
         if result.terminated:
             self._board.say("You are there! Restart to play again")
         if self.meter.frames % PULSE_EVERY_TICKS == 1 or len(self._recent_ms) == 1:
             self._pulse = self._measured(self._recent_ms)
+        self._publish(self._phase())
+
+    def _fly(self, taken: Taken) -> None:
+        """A tick of the free camera: the world stands still."""
+        self._sights.fly(taken.action)
+        self._used, self._step = taken.used, None
         self._publish(Phase.playing)
 
-    def _made(self, action: Action, before: Pose, after: Pose) -> Step:
-        buttons = frozenset(name for name in BUTTONS if getattr(action, name))
-        moved_m = after.displacement_from(before)
-        return Step(made_s=self._clock.now(), moved_m=moved_m, buttons=buttons)
+    def _judge(self, took_ms: float) -> None:
+        """Note how long a tick took; the next one may take other steps."""
+        self._recent_ms.add(took_ms)
+        if self._quality is not None:
+            self._quality.ticked(self._stage.made.world, took_ms)
 
     def _measured(self, tick_ms: Ring) -> Pulse:
-        world = self._stages[self._name].made.world
+        world = self._stage.made.world
         return Pulse(
             tick_ms=tick_ms.quantiles(),
             recent_ms=tuple(self._recent_ms.latest().tolist()),
@@ -183,109 +197,165 @@ class ModelLoop:
             stages_ms=stages_of(world),
         )
 
+    @property
+    def _stage(self) -> Stage:
+        """The world on the screen."""
+        return self._stages[self._name]
+
     def _obey_orders(self) -> None:
         while not (self._orders.empty() or self._stop.is_set()):
             order = self._orders.get()
-            if isinstance(order, Start):
-                self._start(order)
-            elif order is Order.reset:
-                self._restart()
-            elif order is Order.switch_world:
-                self._switch()
-            else:
-                self._paused = order is Order.pause
-                self.meter.interrupted()
+            try:
+                self._obey(order)
+            except WorldsimError as error:
+                self._board.say(str(error))
                 self._publish(self._phase())
 
+    def _obey(self, order: Request) -> None:
+        if order not in IN_THE_PAST:
+            self._go_on()
+        match order:
+            case Order.pause | Order.resume:
+                self._pause(order is Order.pause)
+            case Order.reset:
+                self._start(self._name, self.origin)
+            case Order.switch_world:
+                self._switch()
+            case Start():
+                self._start(self._name if order.image is None else "dream", order)
+            case Order.twin | Order.photo:
+                self._look(order)
+            case Order.rewind:
+                self._sights.leave()
+                self._stage.halt()
+            case Order.branch:
+                self._branch()
+            case Order.next_branch | Order.previous_branch:
+                self._visit(1 if order is Order.next_branch else -1)
+            case SaveAs(name):
+                info, kept = self._stage.keep()
+                self._saves.write(name, info, self._shown().rgb, kept)
+            case Load(name_or_file):
+                self._load(self._saves.read(name_or_file))
+
+    def _pause(self, paused: bool) -> None:
+        self._paused = paused
+        self.meter.interrupted()
+        self._publish(self._phase())
+
+    def _go_on(self) -> None:
+        if self._stage.rewinding:
+            self._stage.go_on()
+            self._begin()
+
+    def _branch(self) -> None:
+        dropped = self._stage.branch()
+        kept = f"This is branch {self._stage.past.branch}; the other one stays as it is"
+        self._board.say(kept + (f". Branch {dropped} had to make room" if dropped else ""))
+        self._publish(self._phase())
+
+    def _visit(self, by: int) -> None:
+        self._stage.visit(by)
+        self._begin()
+        past = self._stage.past
+        alone = len(past.branches) == 1
+        self._board.say("There is no other branch" if alone else f"This is {branch_line(past)}")
+
     def _switch(self) -> None:
-        self._try_to_enter(OTHER_WORLD[self._name])
+        """Show the other world: where it was left, or where this one began if that is new to it."""
+        other = OTHER_WORLD[self._name]
+        if self._made(other, self.origin).origin == self.origin:
+            self._show(other, self.origin)
+        else:
+            self._start(other, self.origin)
 
-    def _start(self, start: Start) -> None:
-        """Both worlds begin anew: one now, the other when it is next shown."""
-        before, stale = self.config, self._stale
-        self.config = replace(before, seed=start.seed, scene=start.scene, image=start.image)
-        self._stale = set(self._stages)
-        if not self._try_to_enter(self._name if start.image is None else "dream"):
-            self.config, self._stale = before, stale
-
-    def _try_to_enter(self, name: WorldKind) -> bool:
-        """Whether it worked; if not, the present world goes on and the player is told."""
-        try:
-            self._enter(name)
-        except WorldsimError as error:
-            self._board.say(str(error))
-            self._publish(self._phase())
-            return False
-        return True
-
-    def _enter(self, name: WorldKind) -> None:
-        """Show the named world; make it first, from the same seed, where this is its first use."""
-        if name not in self._stages:
-            self._publish(Phase.loading, loading=name)
-            made = self._make_world(name)
-            self._stages[name] = _Stage(made, self._reset(made))
-        elif name in self._stale:
-            self._publish(Phase.loading, loading=name)
-            self._stages[name].observation = self._reset(self._stages[name].made)
-        self._stale.discard(name)
-        self._name = name
-        self._begin()
-
-    def _restart(self) -> None:
-        stage = self._stages[self._name]
-        stage.observation = self._reset(stage.made)
-        self._begin()
-
-    def _reset(self, made: MadeWorld) -> Observation:
-        seed, image = self.config.seed, self._image(made)
-        if image is None:
-            return _own_copy(made.world.reset(seed=seed, scene=self.config.scene))
-        return _own_copy(cast(Picturing, made.world).reset(seed=seed, image=image))
-
-    def _image(self, made: MadeWorld) -> Path | None:
-        return self.config.image if made.info.kind == "dream" else None
-
-    def _begin(self) -> None:
-        """From here on another world is on the screen: input meant for the old one is dropped."""
+    def _look(self, order: Order) -> None:
+        """Open or shut the twin or the free camera."""
+        if order is Order.photo:
+            self._sights.toggle_photo(self._stage)
+        else:
+            if self._sights.extras.twin is None:
+                self._publish(Phase.loading, loading="real")
+            self._sights.toggle_twin(self._stage)
         self._used, self._step = self._source.forget(), None
         self.meter.interrupted()
+        self._publish(self._phase())
+
+    def _start(self, name: WorldKind, origin: Start) -> None:
+        """Begin the named world anew."""
+        stage = self._made(name, origin)
+        stage.start(origin)
+        self._sights.began(stage)
+        self._show(name, origin)
+
+    def _load(self, save: Save) -> None:
+        """Go to the moment at which a game was saved."""
+        name, origin = save.info.kind, save.info.origin
+        self._made(name, origin).load(save)
+        self._show(name, origin)
+
+    def _made(self, name: WorldKind, origin: Start) -> Stage:
+        """The named world, made on its first use; that it loads is told if it has to move there."""
+        stage = self._stages.get(name)
+        if stage is None or stage.origin != origin:
+            self._publish(Phase.loading, loading=name)
+        if stage is None:
+            stage = self._stages[name] = Stage(self._make_world(name), self.config.rewind)
+        return stage
+
+    def _show(self, name: WorldKind, origin: Start) -> None:
+        self._name, self.origin = name, origin
+        self._begin()
+
+    def _begin(self) -> None:
+        """From here on another world, or another moment of it, is on the screen: input meant for
+        the old one is dropped."""
+        self._used, self._step = self._source.forget(), None
+        if isinstance(self._source, Recorded):
+            self._source.seek(self._stage.tick)
+        self.meter.interrupted()
         self._recent_ms, self._pulse = Ring(HUD_TICKS), Pulse()
-        stage = self._stages[self._name]
-        seed = self.config.seed if self._image(stage.made) is None else None
-        info = replace(stage.made.info, seed=seed, scene=self.config.scene)
+        self._sights.entered(self._stage)
         for watcher in self._watchers:
-            watcher.began(stage.observation, info, stage.made.world.intrinsics)
+            watcher.began(self._shown(), self._stage.info, self._stage.intrinsics)
         self._publish(self._phase())
 
     def _close(self) -> None:
         for stage in self._stages.values():
-            stage.made.world.close()
+            stage.close()
+        self._sights.close()
         for watcher in self._watchers:
             watcher.ended()
+        self._saves.close()
 
     def _phase(self) -> Phase:
-        return Phase.paused if self._paused else Phase.playing
+        if self._stage.rewinding:
+            return Phase.rewinding
+        if self._paused:
+            return Phase.paused
+        ended = isinstance(self._source, Recorded) and self._source.ended
+        return Phase.ended if ended else Phase.playing
+
+    def _shown(self) -> Observation:
+        assert self._stage.observation is not None  # it has begun
+        return self._stage.observation
 
     def _publish(self, phase: Phase, *, loading: str = "") -> None:
         stage = self._stages.get(self._name)
-        camera = stage.made.world.intrinsics if stage else Intrinsics()
         self._published += 1
         self._board.publish(
             Tick(
                 number=self._published,
                 phase=phase,
                 world=self._name,
-                seed=self.config.seed,
+                seed=self.origin.seed,
                 loading=loading,
-                observation=stage.observation if stage else None,
-                fov_y_deg=camera.fov_y_deg,
+                observation=self._sights.shown(stage.observation) if stage else None,
+                fov_y_deg=(stage.intrinsics if stage else Intrinsics()).fov_y_deg,
                 used=self._used,
                 step=self._step,
                 pulse=self._pulse,
+                past=stage.past if stage else Past(),
+                extras=self._sights.extras,
             )
         )
-
-
-def _own_copy(seen: Observation) -> Observation:
-    """Worlds may draw into the same buffers again while the display thread still reads them."""
-    return Observation(seen.rgb.copy(), seen.depth.copy(), seen.pose)

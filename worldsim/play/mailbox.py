@@ -143,5 +143,43 @@ class ScriptedInput:
         return self._used
 
 
+class RecordedInput:
+    """The actions of an episode as a player: once, and from any tick."""
+
+    def __init__(self, actions: Sequence[Action]) -> None:
+        self._actions = actions
+        self._next = 0
+        self._used = Motion()
+
+    @property
+    def ended(self) -> bool:
+        return self._next >= len(self._actions)
+
+    def seek(self, tick: int) -> None:
+        """Go on with the action of this tick."""
+        self._next = tick
+
+    def take(self) -> Taken:
+        """The next action; must not be asked for after the end."""
+        action = self._actions[self._next]
+        self._next += 1
+        self._used += Motion(action.yaw_deg, action.pitch_deg)
+        return Taken(action, self._used)
+
+    def unused(self, used: Motion) -> Motion:
+        return self._used - used
+
+    def held(self) -> frozenset[str]:
+        return frozenset() if self.ended else pressed(self._actions[self._next])
+
+    def forget(self) -> Motion:
+        return self._used
+
+
+def pressed(action: Action) -> frozenset[str]:
+    """The buttons of an action."""
+    return frozenset(name for name in BUTTONS if getattr(action, name))
+
+
 def _clipped(degrees: float) -> float:
     return min(max(degrees, -MAX_TURN_DEG), MAX_TURN_DEG)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from worldsim.play.keymap import Command, Keymap, is_pad_key
-from worldsim.play.loop import Start
 from worldsim.play.menu_pages import Choices, Item, Page, Reply, items_of, rebound
 from worldsim.play.menu_screen import VALUE_AT, Box, Screen, Step, boxes_of, moved, scrolled
 from worldsim.play.menu_steps import KEY_STEPS, Steps
+from worldsim.play.orders import Start
 from worldsim.play.sticks import Deflection
 from worldsim.play.window import Event, Key, PointerAt
 
@@ -101,8 +101,9 @@ class Menu:
 
     def dropped(self, path: Path) -> Reply:
         """A picture was dragged onto the window: begin in it, whether the menu is open or not."""
-        start = Start(seed=self._choices.seed, image=path)
-        return self._done(Reply(start=start))
+        if self._choices.recorded:
+            return Reply()
+        return self._done(Reply(order=Start(seed=self._choices.seed, image=path), leave=True))
 
     def _step(self, step: Step, keymap: Keymap) -> Reply:
         item = self._item(keymap)
@@ -153,16 +154,21 @@ class Menu:
             self._capturing = reply.capture
         if reply.seed is not None:
             self._choices = replace(self._choices, seed=reply.seed)
-        if reply.start is not None:
-            self._choices = replace(self._choices, scene=reply.start.scene)
+        if isinstance(reply.order, Start):
+            self._choices = replace(self._choices, scene=reply.order.scene)
         if reply.open is not None:
-            self._places.append(_Place(reply.open))
+            self._open(reply.open)
         if reply.back:
             self._places.pop()
-        left = reply.leave or reply.start is not None or not self.is_open
+        left = reply.leave or not self.is_open
         if left:
             self.close()
         return replace(reply, leave=left)
+
+    def _open(self, page: Page) -> None:
+        self._places.append(_Place(page))
+        if page is Page.saves:
+            self._choices = replace(self._choices, saves=self._choices.list_saves())
 
     def _point(self, at: PointerAt, keymap: Keymap) -> None:
         self._pointer = at

@@ -5,7 +5,7 @@ A page is a function of what the player has set. It changes nothing: it answers 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from secrets import randbelow
@@ -13,8 +13,10 @@ from typing import TypeAlias
 
 from worldsim.play.key_names import key_name, key_names, target_name
 from worldsim.play.keymap import SETTINGS, TARGETS, Keymap, default_keymap, is_pad_key
-from worldsim.play.loop import Start
 from worldsim.play.menu_screen import Row
+from worldsim.play.orders import Load, Request, SaveAs, Start
+from worldsim.play.save_file import Preview
+from worldsim.play.saves import list_saves
 from worldsim.play.settings import Dial, controls_of
 from worldsim.types import MAX_SEED
 
@@ -26,7 +28,9 @@ class Page(Enum):
 
     main = "worldsim"
     worlds = "Worlds"
+    saves = "Saved games"
     settings = "Settings"
+    overlays = "Overlays"
     keys = "Keys and mouse"
     pad = "Gamepad"
     help = "Help"
@@ -37,7 +41,7 @@ class Reply:
     """What follows from an input. All of it that is set happens."""
 
     keymap: Keymap | None = None  # use it and keep it
-    start: Start | None = None  # begin there, and leave the menu
+    order: Request | None = None  # for the world
     open: Page | None = None
     back: bool = False  # to the page before
     leave: bool = False  # go on playing
@@ -65,7 +69,10 @@ class Choices:
     seed: int = 0
     scene: str | None = None
     scenes: tuple[str, ...] = ()
+    saves: Sequence[Preview] = ()  # as they were when their page was opened
+    recorded: bool = False  # a recording is watched: nothing else can begin
     draw_seed: Callable[[], int] = field(default=lambda: randbelow(NEW_SEEDS))
+    list_saves: Callable[[], Sequence[Preview]] = field(default=list_saves)
 
 
 Builder: TypeAlias = Callable[[Choices, Keymap], list[Item]]
@@ -91,11 +98,16 @@ def _opening(page: Page, label: str, note: str) -> Item:
     return Item(row=Row(label=label), accept=lambda: Reply(open=page), note=note)
 
 
-def _main(_choices: Choices, _keymap: Keymap) -> list[Item]:
+def _main(choices: Choices, _keymap: Keymap) -> list[Item]:
+    elsewhere = [
+        _opening(Page.worlds, "Worlds", "Begin in another scene or with another seed."),
+        _opening(Page.saves, "Saved games", "Save this moment, or go on from one that was saved."),
+    ]
     return [
         Item(row=Row(label="Resume"), accept=lambda: Reply(leave=True), note="Go on playing."),
-        _opening(Page.worlds, "Worlds", "Begin in another scene or with another seed."),
+        *([] if choices.recorded else elsewhere),
         _opening(Page.settings, "Settings", "Mouse, gamepad and what is shown."),
+        _opening(Page.overlays, "Overlays", "Map, memories, keys and numbers over the picture."),
         _opening(Page.keys, "Keys and mouse", "Give an action another key."),
         _opening(Page.pad, "Gamepad", "Give an action another button."),
         _opening(Page.help, "Help", "What the keys do now."),
@@ -105,7 +117,7 @@ def _main(_choices: Choices, _keymap: Keymap) -> list[Item]:
 
 def _worlds(choices: Choices, _keymap: Keymap) -> list[Item]:
     def begin(scene: str | None) -> Reply:
-        return Reply(start=Start(seed=choices.seed, scene=scene))
+        return Reply(order=Start(seed=choices.seed, scene=scene), leave=True)
 
     def typed(key: str) -> Reply:
         digit = key.strip("[]")  # a key of the number block is called [7]
@@ -138,16 +150,41 @@ def _worlds(choices: Choices, _keymap: Keymap) -> list[Item]:
     return [seed, draw, *(card(scene) for scene in (None, *choices.scenes))]
 
 
+def _saves(choices: Choices, _keymap: Keymap) -> list[Item]:
+    save = Item(
+        row=Row(label="Save this moment"),
+        accept=lambda: Reply(order=SaveAs(), back=True),
+        note="It gets a name of its own and stays until you delete its file.",
+    )
+    return [save, *map(_saved, choices.saves)]
+
+
+def _saved(preview: Preview) -> Item:
+    load = Reply(order=Load(str(preview.path)), seed=preview.info.origin.seed, leave=True)
+    return Item(
+        row=Row(label=preview.name, picture=preview),
+        accept=lambda: load,
+        note=f"Go on here: {preview.name}.",
+    )
+
+
 def _settings(_choices: Choices, keymap: Keymap) -> list[Item]:
-    usual = replace(default_keymap(), target_of=keymap.target_of)
+    usual = replace(default_keymap(), target_of=keymap.target_of, overlays=keymap.overlays)
     restore = Item(
         row=Row(label="Restore the usual settings"),
         accept=lambda: Reply(keymap=usual, note="These are the usual settings."),
     )
-    rows = [
-        _setting(keymap, table, name) for table in SETTINGS for name in controls_of(SETTINGS[table])
-    ]
+    tables = [table for table in SETTINGS if table != "overlays"]
+    rows = [_setting(keymap, table, name) for table in tables for name in _names(table)]
     return [*rows, restore]
+
+
+def _overlays(_choices: Choices, keymap: Keymap) -> list[Item]:
+    return [_setting(keymap, "overlays", name) for name in _names("overlays")]
+
+
+def _names(table: str) -> list[str]:
+    return list(controls_of(SETTINGS[table]))
 
 
 def _setting(keymap: Keymap, table: str, name: str) -> Item:
@@ -218,7 +255,9 @@ def _help(_choices: Choices, keymap: Keymap) -> list[Item]:
 _BUILDERS: dict[Page, Builder] = {
     Page.main: _main,
     Page.worlds: _worlds,
+    Page.saves: _saves,
     Page.settings: _settings,
+    Page.overlays: _overlays,
     Page.keys: lambda _, keymap: _bindings(keymap, on_pad=False),
     Page.pad: lambda _, keymap: _bindings(keymap, on_pad=True),
     Page.help: _help,

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
+import numpy as np
 import pygame
+from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.start import load_scene
@@ -25,6 +27,7 @@ from worldsim.play.menu_screen import (
     hidden,
     unit_of,
 )
+from worldsim.play.save_file import Preview
 
 NOTE_WIDTH = 84  # characters a line
 TITLE_AT, NOTE_AT, FOOTER_AT = 92.0, 718.0, 776.0  # of the window's 800 units
@@ -42,7 +45,7 @@ Panel = Callable[[tuple[int, int], tuple[int, int, int, int], int], pygame.Surfa
 
 
 class MenuPainter:
-    """Owns the scenes' pictures; text and panels come from who owns the fonts."""
+    """Owns the pictures on cards; text and panels come from who owns the fonts."""
 
     def __init__(self, text: Text, panel: Panel) -> None:
         self._text = text
@@ -100,7 +103,8 @@ class MenuPainter:
         strip = pygame.Rect(0, 0, area.width, round(32 * unit))
         strip.bottomleft = area.bottomleft
         surface.blit(self._panel(strip.size, CAPTION, 0), strip)
-        label = self._text(row.label, round(21 * unit), ACCENT if chosen else INK)
+        ink = ACCENT if chosen else INK
+        label = self._fitted(row.label, 21, ink, area.width / unit - 16, unit)
         surface.blit(label, label.get_rect(center=strip.center))
         if chosen:
             pygame.draw.rect(surface, ACCENT, area.inflate(4 * unit, 4 * unit), round(3 * unit))
@@ -115,18 +119,25 @@ class MenuPainter:
         return self._text(text, int(size * unit * width * unit / drawn.get_width()), colour)
 
 
-def _picture(scene: str, size: tuple[int, int]) -> pygame.Surface:
-    """The first frame of a shipped scene; a plain card where there is none."""
-    card = pygame.Surface(size)
-    card.fill(BLANK)
-    if not scene:
-        return card
-    try:
-        rgb = load_scene(scene, Intrinsics()).observations[0].rgb
-    except SceneError:
+def _picture(of: str | Preview, size: tuple[int, int]) -> pygame.Surface:
+    """What is seen at the start of a scene or of a saved game; a plain card for neither."""
+    rgb = of.thumbnail if isinstance(of, Preview) else _scene_rgb(of)
+    if rgb is None:
+        card = pygame.Surface(size)
+        card.fill(BLANK)
         return card
     frame = pygame.image.frombuffer(rgb.tobytes(), rgb.shape[1::-1], "RGB")
     return pygame.transform.smoothscale(frame, size)
+
+
+def _scene_rgb(scene: str) -> NDArray[np.uint8] | None:  # [H, W, 3]
+    """The first frame of a shipped scene."""
+    if not scene:
+        return None
+    try:
+        return load_scene(scene, Intrinsics()).observations[0].rgb
+    except SceneError:
+        return None
 
 
 def _rect(box: Box) -> pygame.Rect:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from worldsim.play.save_file import Preview
+
 CARDS_A_LINE = 3
 VALUE_AT = 0.5  # of a row's width; a click beside the value's middle lowers or raises it
 # In units of a window of 800 pixels' height
@@ -25,7 +27,7 @@ class Row:
 
     label: str
     value: str = ""  # at the right
-    picture: str | None = None  # the name of a scene; "" is a card without a picture
+    picture: str | Preview | None = None  # of a scene, a saved game, or "": a card without one
     adjustable: bool = False  # left and right change the value
     inert: bool = False  # only to be read
 

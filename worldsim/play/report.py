@@ -17,7 +17,7 @@ class Report:
     """How a run went. Times exclude pauses and loading; None: this world or system cannot tell."""
 
     world: str
-    seed: int
+    seed: int | None
     scene: str | None
     frames: int
     fps: float
@@ -38,8 +38,8 @@ def report_on(loop: ModelLoop, *, started_at_s: float) -> Report:
     first_s = None if meter.first_tick_s is None else meter.first_tick_s - started_at_s
     return Report(
         world=loop.world,
-        seed=loop.config.seed,
-        scene=loop.config.scene,
+        seed=loop.origin.seed,
+        scene=loop.origin.scene,
         frames=meter.frames,
         fps=meter.fps(),
         tick_ms=pulse.tick_ms,

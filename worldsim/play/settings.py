@@ -88,7 +88,22 @@ class Sight:
         _require_in_range(self)
 
 
-Settings: TypeAlias = Look | PadFeel | Sight
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlays:
+    """What lies over the picture while the display of numbers and keys is on."""
+
+    seed: bool = _set_by(True, Switch("World and seed"))
+    rates: bool = _set_by(True, Switch("Frames a second"))
+    latency: bool = _set_by(True, Switch("Tick and look times"))
+    pose: bool = _set_by(True, Switch("Place and direction"))
+    keyframes: bool = _set_by(True, Switch("Size of the memory"))
+    timeline: bool = _set_by(False, Switch("Timeline of ticks"))
+    minimap: bool = _set_by(False, Switch("Map of the memory"))
+    recalled: bool = _set_by(False, Switch("Recalled pictures"))
+    pressed: bool = _set_by(False, Switch("Pressed keys"))
+
+
+Settings: TypeAlias = Look | PadFeel | Sight | Overlays
 
 
 def controls_of(settings: type[Settings] | Settings) -> dict[str, Control]:

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from worldsim.play.mailbox import Motion
+from worldsim.play.mailbox import Motion, pressed
+from worldsim.play.sights import Extras
 from worldsim.play.stats import Quantiles
-from worldsim.types import Observation
+from worldsim.play.time_travel import Past
+from worldsim.types import Action, Observation, Pose
 
 
 class Phase(Enum):
     loading = "loading"
     playing = "playing"
     paused = "paused"
+    rewinding = "rewinding"
+    ended = "ended"  # the recorded input is used up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,12 @@ class Step:
     moved_m: tuple[float, float, float]  # right, up and forward, along its pose's level axes
     buttons: frozenset[str]  # pressed during its tick
 
+    @staticmethod
+    def between(before: Pose, after: Pose, action: Action, *, made_s: float) -> Step:
+        """The step that an action made from one pose to another."""
+        moved_m = after.displacement_from(before)
+        return Step(made_s=made_s, moved_m=moved_m, buttons=pressed(action))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tick:
@@ -46,13 +56,15 @@ class Tick:
     number: int  # counts publications, so a new number means something new to show
     phase: Phase
     world: str
-    seed: int
+    seed: int | None  # None: it began nowhere in particular
     loading: str = ""  # the world that is being made ready
     observation: Observation | None = None  # None before the first world is ready
     fov_y_deg: float = 60.0
     used: Motion = field(default_factory=Motion)  # all player motion that led to this frame
-    step: Step | None = None  # None: the frame is a world's first
+    step: Step | None = None  # None: no step of the world led to this frame
     pulse: Pulse = field(default_factory=Pulse)
+    extras: Extras = field(default_factory=Extras)
+    past: Past = field(default_factory=Past)
 
 
 class Board:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from worldsim.errors import ConfigError
 from worldsim.record.output import replace_file
@@ -56,10 +57,17 @@ def evenly_spaced(total: int, count: int) -> list[int]:
 def save_png(
     rgb: NDArray[np.uint8],  # [H, W, 3]
     path: Path,
+    *,
+    text: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a PNG in one step; OutputError if the place cannot be written to."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, format="PNG")
+    """Write a PNG in one step, with `text` as its metadata.
+
+    OutputError if the place cannot be written to.
+    """
+    buffer, told = io.BytesIO(), PngInfo()
+    for key, value in (text or {}).items():
+        told.add_text(key, value)
+    Image.fromarray(rgb).save(buffer, format="PNG", pnginfo=told)
     replace_file(path, buffer.getvalue())
 
 

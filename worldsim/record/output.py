@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from worldsim.errors import OutputError
@@ -28,13 +32,39 @@ def claim_folder(folder: Path) -> None:
         raise unwritable(folder, PermissionError("permission denied"))
 
 
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A place to write what becomes `folder` when the block ends, and is removed if it raises.
+
+    Raises OutputError if `folder` holds anything, or if the system refuses a write in the block.
+    """
+    claim_folder(folder)
+    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        partial.mkdir()
+        yield partial
+        folder.rmdir()
+        partial.rename(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):
+            folder.rmdir()  # only if it is still empty
+
+
 def replace_file(path: Path, data: bytes) -> None:
-    """Write `data` so that `path` holds either its old content or all of the new."""
-    partial = path.with_name(path.name + ".partial")
+    """Write `data` so that `path` holds either its old content or all of the new.
+
+    Several processes may do so at once; the last one's data stays.
+    """
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
         raise unwritable(path, error) from error
 
 

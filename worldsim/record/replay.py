@@ -58,11 +58,11 @@ def run(config: ReplayConfig, *, make: MakeWorld = make_world) -> int:
     differ from the recorded ones and that is not allowed.
     """
     episode = Episode.open(config.episode)
-    _require_start(episode)
-    made = make(_world_config(episode.info.world, config.device))
+    require_start(episode)
+    made = make(recorded_world(episode.info.world, config.device))
     try:
         if not config.allow_other_weights:
-            _require_version(episode, made.info)
+            require_version(episode, made.info)
         mismatch = _verify(made.world, episode)
     finally:
         made.world.close()
@@ -119,7 +119,8 @@ def _verify(world: SceneWorld, episode: Episode) -> Mismatch | None:
     return None
 
 
-def _world_config(info: WorldInfo, device: str) -> WorldConfig:
+def recorded_world(info: WorldInfo, device: str) -> WorldConfig:
+    """The options of the world that an episode was recorded in."""
     fallback = WorldConfig()
     return WorldConfig(
         kind=cast(WorldKind, info.kind),
@@ -132,7 +133,8 @@ def _world_config(info: WorldInfo, device: str) -> WorldConfig:
     )
 
 
-def _require_start(episode: Episode) -> None:
+def require_start(episode: Episode) -> None:
+    """EpisodeError unless the episode begins where a world can be put again."""
     if not episode.ticks:
         raise EpisodeError(
             f"frames in {episode.folder}", "none", "The recorder was killed at once; record again."
@@ -145,7 +147,8 @@ def _require_start(episode: Episode) -> None:
         )
 
 
-def _require_version(episode: Episode, present: WorldInfo) -> None:
+def require_version(episode: Episode, present: WorldInfo) -> None:
+    """CheckpointError or EpisodeError unless the world at hand is the recorded one."""
     recorded = episode.info.world
     if recorded.version == present.version:
         return

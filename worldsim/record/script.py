@@ -17,6 +17,19 @@
     forward = 0.5            # share of the ticks on which forward is held; back if negative
     easing = "smooth"        # how it is reached: linear, smooth or ease_in_out
 
+    [[random]]               # a walker that makes its own choices, limited to these
+    at_s = 0.0               # and for_s, or in ticks, as for an action
+    for_s = 20.0
+    hold_s = [0.2, 1.5]      # each choice is kept for a time between these
+    buttons = { forward = 0.7, jump = 0.05 }    # the chance that a choice holds the button
+    yaw_deg_s = 60.0         # turns no faster than this, either way; left out: no turns
+    pitch_deg_s = 20.0
+    yaw_limit_deg = 90.0     # its turns never add up to more, either way; left out: no limit
+    pitch_limit_deg = 30.0   # 30 if left out
+
+Random choices are a function of the seed of the episode's world: the same episode always makes
+the same ones, and a script that is repeated makes new ones each time.
+
 Actions may overlap each other and the camera: buttons join, turns add. Before the first
 keyframe lies an implied one at time 0 with every value 0. A camera is moved as a player moves
 it, by buttons and turns alone, so a keyframe has no position: the same script runs in every
@@ -32,12 +45,12 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from worldsim.errors import ScriptError
-from worldsim.record.script_table import ScriptTable, nearest
-from worldsim.types import BUTTONS, MAX_TURN_DEG, TICK_HZ, Action
+import numpy as np
 
-MAX_SCRIPT_S = 24 * 3600.0
-MAX_RATE_DEG_S = MAX_TURN_DEG * TICK_HZ
+from worldsim.errors import ScriptError
+from worldsim.record.script_random import MAX_RATE_DEG_S, RandomWalk, draw_walk, random_walks
+from worldsim.record.script_table import MAX_SCRIPT_S, ScriptTable, nearest, to_ticks
+from worldsim.types import BUTTONS, MAX_TURN_DEG, TICK_HZ, Action
 
 EASINGS: dict[str, Callable[[float], float]] = {
     "linear": lambda s: s,
@@ -81,6 +94,7 @@ class Script:
     ticks: int
     actions: tuple[TimedAction, ...]
     keys: tuple[CameraKey, ...]
+    walks: tuple[RandomWalk, ...] = ()
 
 
 def bundled_scripts() -> list[str]:
@@ -119,23 +133,28 @@ def parse_script(text: str, *, name: str) -> Script:
     except tomllib.TOMLDecodeError as error:
         raise ScriptError(f"TOML in {name}", str(error), "Correct that line.") from error
     top = ScriptTable(name, "the file", record)
-    top.allow("title", "seconds", "action", "camera")
+    top.allow("title", "seconds", "action", "camera", "random")
     actions = tuple(_timed_actions(top))
     keys = tuple(_camera_keys(top))
-    if not actions and not keys:
+    walks = tuple(random_walks(top))
+    if not (actions or keys or walks):
         raise ScriptError(
-            f"an [[action]] or [[camera]] table in {name}", "none", "Add at least one."
+            f"an [[action]] or [[camera]] or [[random]] table in {name}",
+            "none",
+            "Add at least one.",
         )
-    last = max([action.end for action in actions] + [_to_ticks(key.time_s) for key in keys])
+    ends = [action.end for action in actions] + [walk.end for walk in walks]
+    last = max(ends + [to_ticks(key.time_s) for key in keys])
     seconds = top.number("seconds", default=last / TICK_HZ, low=1 / TICK_HZ, high=MAX_SCRIPT_S)
-    ticks = max(_to_ticks(seconds), 1)
+    ticks = max(to_ticks(seconds), 1)
     title = top.text("title", default=name)
-    return Script(name=name, title=title, ticks=ticks, actions=actions, keys=keys)
+    return Script(name=name, title=title, ticks=ticks, actions=actions, keys=keys, walks=walks)
 
 
-def compile_script(script: Script) -> list[Action]:
+def compile_script(script: Script, *, seed: int = 0, lap: int = 0) -> list[Action]:
     """One action a tick, `script.ticks` of them.
 
+    Random walks are drawn for the world of this seed, anew for each lap of a repeated script.
     Raises ScriptError if actions and keyframes together turn by more than 180 degrees a tick.
     """
     held: list[set[str]] = [set() for _ in range(script.ticks)]
@@ -146,6 +165,12 @@ def compile_script(script: Script) -> list[Action]:
             yaw[tick] += action.yaw_deg_s / TICK_HZ
             pitch[tick] += action.pitch_deg_s / TICK_HZ
     _add_camera(script, held, yaw, pitch)
+    for number, walk in enumerate(script.walks):
+        drawn = draw_walk(walk, np.random.default_rng((seed, lap, number)))
+        for tick, choice in zip(range(walk.tick, script.ticks), drawn, strict=False):
+            held[tick].update(choice.buttons)
+            yaw[tick] += choice.yaw_deg
+            pitch[tick] += choice.pitch_deg
     return [_action(script, tick, held[tick], yaw[tick], pitch[tick]) for tick in range(len(held))]
 
 
@@ -202,28 +227,14 @@ def _timed_actions(top: ScriptTable) -> Iterator[TimedAction]:
     for table in top.tables("action"):
         table.allow("at_s", "at_tick", "for_s", "for_ticks", "buttons", "yaw_deg_s", "pitch_deg_s")
         action = TimedAction(
-            tick=_moment(table, "at_s", "at_tick", default=end, low=0),
-            ticks=_moment(table, "for_s", "for_ticks", default=None, low=1),
+            tick=table.moment("at_s", "at_tick", default=end, low=0),
+            ticks=table.moment("for_s", "for_ticks", default=None, low=1),
             buttons=table.names("buttons", BUTTONS),
             yaw_deg_s=table.number("yaw_deg_s", 0.0, low=-MAX_RATE_DEG_S, high=MAX_RATE_DEG_S),
             pitch_deg_s=table.number("pitch_deg_s", 0.0, low=-MAX_RATE_DEG_S, high=MAX_RATE_DEG_S),
         )
         end = action.end
         yield action
-
-
-def _moment(
-    table: ScriptTable, key_s: str, key_ticks: str, *, default: int | None, low: int
-) -> int:
-    """A time in ticks, given in seconds or in ticks but not both."""
-    if table.has(key_s) and table.has(key_ticks):
-        raise table.error(f"{key_s} or {key_ticks}", "both", "Remove one of them.", key=key_s)
-    high = int(MAX_SCRIPT_S * TICK_HZ)
-    if table.has(key_ticks):
-        return table.whole(key_ticks, low=low, high=high)
-    if default is not None and not table.has(key_s):
-        return default
-    return _to_ticks(table.number(key_s, low=low / TICK_HZ, high=MAX_SCRIPT_S))
 
 
 def _camera_keys(top: ScriptTable) -> Iterator[CameraKey]:
@@ -257,7 +268,3 @@ def _require_order(table: ScriptTable, last: CameraKey, key: CameraKey, *, first
             "Angles are relative to the first view; turn to them later.",
             key="time_s",
         )
-
-
-def _to_ticks(seconds: float) -> int:
-    return round(seconds * TICK_HZ)

@@ -8,6 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from worldsim.errors import ScriptError
+from worldsim.types import TICK_HZ
+
+MAX_SCRIPT_S = 24 * 3600.0
 
 
 class ScriptTable:
@@ -73,6 +76,42 @@ class ScriptTable:
             raise self.error("text", repr(value), "Put it in quotes.", key=key)
         return value
 
+    def moment(self, key_s: str, key_ticks: str, *, default: int | None, low: int) -> int:
+        """A time in ticks, given in seconds or in ticks but not both."""
+        if self.has(key_s) and self.has(key_ticks):
+            raise self.error(f"{key_s} or {key_ticks}", "both", "Remove one of them.", key=key_s)
+        if self.has(key_ticks):
+            return self.whole(key_ticks, low=low, high=int(MAX_SCRIPT_S * TICK_HZ))
+        if default is not None and not self.has(key_s):
+            return default
+        return to_ticks(self.number(key_s, low=low / TICK_HZ, high=MAX_SCRIPT_S))
+
+    def span(
+        self, key: str, default: tuple[float, float], *, low: float, high: float
+    ) -> tuple[float, float]:
+        """Two numbers, the smaller first, both within `low` and `high`."""
+        ends = self._value(key, list(default))
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise self.error("two numbers", repr(ends), f"Write {key} = [0.2, 1.0].", key=key)
+        pair = ScriptTable(
+            self._file, f"{key} of {self._label}", {"first": ends[0], "last": ends[1]}
+        )
+        first, last = (pair.number(end, low=low, high=high) for end in ("first", "last"))
+        if first > last:
+            raise self.error("the smaller number first", repr(ends), "Swap them.", key=key)
+        return first, last
+
+    def shares(self, key: str, options: Collection[str]) -> dict[str, float]:
+        """A table from words among `options` to numbers from 0 to 1; empty if left out."""
+        value = self._value(key, {})
+        if not isinstance(value, dict):
+            raise self.error(
+                "names with chances", repr(value), f"Write {key} = {{ forward = 0.5 }}.", key=key
+            )
+        table = ScriptTable(self._file, f"{key} of {self._label}", value)
+        table.allow(*options)
+        return {name: table.number(name, low=0.0, high=1.0) for name in value}
+
     def choice(self, key: str, options: Collection[str], *, default: str) -> str:
         """One of several words."""
         return self._one_of(key, self.text(key, default=default), options)
@@ -95,6 +134,10 @@ class ScriptTable:
         if value is None:
             raise self.error("a value", "none", f"Add {key} = ....", key=key)
         return value
+
+
+def to_ticks(seconds: float) -> int:
+    return round(seconds * TICK_HZ)
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""An `Action` in the field names of VPT and BASALT recordings, and back.
+"""An `Action` to and from the field names of VPT and BASALT recordings.
 
 Mouse motion is in the recorders' counts, 2400 to a full turn, so that their loaders' factor of
 360/2400 gives degrees back. Source: openai/Video-Pre-Training, `run_inverse_dynamics_model.py`.
@@ -6,11 +6,11 @@ Mouse motion is in the recorders' counts, 2400 to a full turn, so that their loa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from worldsim.engine.footing import EYE_M
-from worldsim.types import Action, Pose
+from worldsim.types import MAX_TURN_DEG, Action, Pose
 
 COUNTS_PER_DEG = 2400.0 / 360.0
 
@@ -43,17 +43,24 @@ def to_vpt(action: Action, previous: Action) -> dict[str, object]:
     }
 
 
-def from_vpt(record: Mapping[str, Any]) -> Action:
-    """The inverse of `to_vpt`; keys and buttons that no action knows are left out.
+def from_vpt(record: Mapping[str, Any], *, ignored: Collection[int] = ()) -> Action:
+    """The action of one tick, without the `ignored` mouse buttons; none while a menu is open.
 
-    Raises KeyError or TypeError for a record without these fields, ActionError for a turn of more
-    than 180 degrees.
+    Turns of more than half a circle a tick are cut to that. Raises KeyError or TypeError if a
+    field is missing or of another type.
     """
-    keys, mouse = record["keyboard"]["keys"], record["mouse"]
+    if record.get("isGuiOpen"):
+        return Action()
+    mouse, keys = record["mouse"], record["keyboard"]["keys"]
     held = {name: key in keys for name, key in KEYS.items()}
-    clicked = {name: number in mouse["buttons"] for name, number in MOUSE_BUTTONS.items()}
-    turns = {"yaw_deg": mouse["dx"] / COUNTS_PER_DEG, "pitch_deg": mouse["dy"] / COUNTS_PER_DEG}
-    return Action(**held, **clicked, **turns)
+    clicked = {
+        name: number in mouse["buttons"] and number not in ignored
+        for name, number in MOUSE_BUTTONS.items()
+    }
+    yaw, pitch = (
+        min(max(mouse[axis] / COUNTS_PER_DEG, -MAX_TURN_DEG), MAX_TURN_DEG) for axis in ("dx", "dy")
+    )
+    return Action(**held, **clicked, yaw_deg=yaw, pitch_deg=pitch)
 
 
 def pose_from_vpt(record: Mapping[str, Any]) -> Pose | None:

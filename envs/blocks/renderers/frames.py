@@ -18,6 +18,20 @@ DEFAULT_DAY = 0.4  # a late morning; 0.25 is sunrise, 0.5 noon, 0.75 sunset
 SUPERSAMPLES = (1, 2)  # colour rays along each side of a pixel
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Squeezed(Intrinsics):
+    """A camera whose picture is as wide as that of another aspect: its pixels are not square.
+
+    For renderers only: whatever else takes `Intrinsics` expects square pixels.
+    """
+
+    aspect: float  # width over height of what is seen
+
+    @property
+    def focal_x_px(self) -> float:
+        return self.focal_px * self.width / (self.height * self.aspect)
+
+
 @dataclass(frozen=True, slots=True)
 class Frames:
     """A batch of rendered views, owned by the caller."""

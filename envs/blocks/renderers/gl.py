@@ -25,7 +25,7 @@ from worldsim.envs.blocks.voxels import VoxelWindow
 from worldsim.errors import BackendError
 from worldsim.types import Pose
 
-_CACHED_WINDOWS = 16
+_CACHED_WINDOWS = 16  # at least; a batch may have three for each of its views
 _MAX_ROWS = 8192  # of one framebuffer; larger batches are drawn in parts
 
 
@@ -123,7 +123,7 @@ class GLRenderer:
         framebuffer.use()
         matrices = pose_matrices(list(poses))
         for i, window in enumerate(windows):
-            uploaded = _uploaded(session, window)
+            uploaded = _uploaded(session, window, max(_CACHED_WINDOWS, 3 * count))
             _set_view(session.program, uploaded.volume, matrices[i], intrinsics)
             raster = (width / 2, height / 2, i * height, self._supersample)
             session.program["raster"].value = raster
@@ -198,8 +198,8 @@ def _target(session: _Session, size: tuple[int, int]) -> Any:
     return session.target.framebuffer
 
 
-def _uploaded(session: _Session, window: VoxelWindow) -> _Uploaded:
-    """The window's texture, made once for each version and kept while it is in use."""
+def _uploaded(session: _Session, window: VoxelWindow, kept: int) -> _Uploaded:
+    """The window's texture, made once for each version; the `kept` last used ones stay."""
     cached = session.uploaded.get(window.version)
     if cached is None:
         volume = make_volume(window)
@@ -209,7 +209,7 @@ def _uploaded(session: _Session, window: VoxelWindow) -> _Uploaded:
         )
         texture.filter = (0x2600, 0x2600)  # GL_NEAREST, which integer textures require
         cached = session.uploaded[window.version] = _Uploaded(texture, volume)
-        if len(session.uploaded) > _CACHED_WINDOWS:
+        while len(session.uploaded) > kept:
             session.uploaded.popitem(last=False)[1].texture.release()
     session.uploaded.move_to_end(window.version)
     return cached
@@ -237,7 +237,7 @@ def _set_view(
     rows = np.zeros((4, 4), dtype=np.float32)
     rows[0, :3] = world_from_camera[:3, 3] - np.array(volume.origin, dtype=np.float32)
     rows[0, 3] = eye_in_water(volume, rows[0, :3])
-    rows[1, :3] = world_from_camera[:3, 0] / intrinsics.focal_px
+    rows[1, :3] = world_from_camera[:3, 0] / intrinsics.focal_x_px
     rows[2, :3] = world_from_camera[:3, 1] / intrinsics.focal_px
     rows[3, :3] = -world_from_camera[:3, 2]
     program["view"].write(rows)

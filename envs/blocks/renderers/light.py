@@ -8,15 +8,16 @@ are in `worldsim.envs.blocks.looks`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.envs.blocks.blocks import BLOCK_COUNT, Block
-from worldsim.envs.blocks.looks import NATURAL, Colour, Look
+from worldsim.envs.blocks.looks import NATURAL, Look
 
 RANGE_M: Final = 32.0  # rays longer than this see the sky
 TEXTURE_NEAR_M: Final = 4.0  # patterns are full up to here ...
@@ -112,7 +113,7 @@ def light_at(day: float, look: Look = NATURAL) -> Light:
     angle = 2.0 * math.pi * (day - 0.25)
     sun = np.array((math.cos(angle), 0.86 * math.sin(angle), 0.5 * math.sin(angle)))
     sun /= np.linalg.norm(sun)
-    key = {name: _colour_at(sun[1], colours) for name, colours in look.sky.items()}
+    key = dict(zip(look.sky, _colours_at(float(sun[1]), look), strict=True))
     lamp_in_sky = sun if sun[1] > -0.12 else -sun  # the moon stands opposite
     facing = np.clip(_NORMALS @ lamp_in_sky, 0.0, 1.0)[:, None]
     faces = (key["ambient"] + key["sun"] * facing) * _FACE_BRIGHTNESS[:, None]
@@ -129,9 +130,21 @@ def light_at(day: float, look: Look = NATURAL) -> Light:
     )
 
 
-def _colour_at(sine: float, colours: Sequence[Colour]) -> Vector:
-    columns = np.array(colours).T / 255.0
-    return np.array([np.interp(sine, ELEVATION, column) for column in columns])
+def _colours_at(sine: float, look: Look) -> NDArray[np.float64]:  # [len(look.sky), 3]
+    """Between the two heights of the sun that this one lies between."""
+    table = _sky_table(look)
+    if not ELEVATION[0] < sine < ELEVATION[-1]:
+        return table[0 if sine <= ELEVATION[0] else -1]
+    below = bisect_right(ELEVATION, sine) - 1
+    slope = (table[below + 1] - table[below]) / (ELEVATION[below + 1] - ELEVATION[below])
+    between: NDArray[np.float64] = slope * (sine - ELEVATION[below]) + table[below]
+    return between
+
+
+@lru_cache
+def _sky_table(look: Look) -> NDArray[np.float64]:  # [len(ELEVATION), len(sky), 3]
+    colours = np.array(list(look.sky.values()), dtype=np.float64)
+    return np.ascontiguousarray(colours.transpose(1, 0, 2)) / 255.0
 
 
 LIGHT_ROWS: Final = 15

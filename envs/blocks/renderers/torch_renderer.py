@@ -172,8 +172,9 @@ def _rays(
     offset: tuple[float, float],  # pixels right and down of the centre
 ) -> shading.Rays:
     rays = pixel_rays(intrinsics, cameras.device)
-    shift = torch.tensor((offset[0], -offset[1], 0.0), device=cameras.device)
-    rays = rearrange(rays + shift / intrinsics.focal_px, "H W C -> (H W) C")
+    right, down = offset[0] / intrinsics.focal_x_px, offset[1] / intrinsics.focal_px
+    shift = torch.tensor((right, -down, 0.0), device=cameras.device)
+    rays = rearrange(rays + shift, "H W C -> (H W) C")
     slant = rays @ cameras[:, :3, :3].transpose(1, 2)
     stretch = slant.norm(dim=-1)
     origin = cameras[:, None, :3, 3].expand_as(slant)

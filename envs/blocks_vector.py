@@ -1,0 +1,60 @@
+"""True block worlds as one vector environment: all pictures come from one render."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from gymnasium.vector import AutoresetMode
+
+from worldsim.envs.base import Start
+from worldsim.envs.blocks_env import BlocksEnv
+from worldsim.envs.vector import Move, WorldVectorEnv
+from worldsim.types import Action, Observation, StepResult
+
+if TYPE_CHECKING:
+    from worldsim.envs.blocks.world import BlockWorld
+
+
+class BlocksVectorEnv(WorldVectorEnv):
+    """`num_envs` of `worldsim/Blocks-v0` or of one of its tasks; see `BlocksEnv`.
+
+    Equal to `SyncVectorEnv` over the same id, bit for bit.
+
+    Args:
+        arguments: of `BlocksEnv`.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        max_episode_steps: int | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(
+            [BlocksEnv(**arguments) for _ in range(num_envs)],
+            max_episode_steps=max_episode_steps,
+            autoreset_mode=autoreset_mode,
+        )
+
+    def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
+        """See the base class; the first world's renderer draws for all."""
+        worlds = [cast("BlockWorld", env.world) for env in self.envs]
+        outcomes = [_moved(world, move) for world, move in zip(worlds, moves, strict=True)]
+        moved = [i for i, outcome in enumerate(outcomes) if outcome is not None]
+        frames = worlds[0].draw([worlds[i].sight(worlds[i].pose) for i in moved])
+        results: list[StepResult | None] = [None] * len(worlds)
+        for row, i in enumerate(moved):
+            seen = Observation(frames.rgb[row], frames.depth[row], worlds[i].pose)
+            results[i] = StepResult(seen, *(outcomes[i] or ()))
+        return results
+
+
+def _moved(world: BlockWorld, move: Move) -> tuple[float, bool] | None:  # reward, terminated
+    if isinstance(move, Action):
+        return world.advance(move)
+    if isinstance(move, Start):
+        world.prepare(seed=move.seed, scene=move.scene)
+        return 0.0, False
+    return None

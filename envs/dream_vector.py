@@ -1,0 +1,67 @@
+"""Dreamed worlds as one vector environment: all frames come from one forward of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import Any, cast
+
+from gymnasium.vector import AutoresetMode
+
+from worldsim.envs.base import Start
+from worldsim.envs.dream_env import DreamEnv, DreamTask
+from worldsim.envs.vector import Move, WorldVectorEnv
+from worldsim.types import Action, StepResult
+
+
+class DreamVectorEnv(WorldVectorEnv):
+    """`num_envs` of `worldsim/Dream-v0` or of one of its tasks; see `DreamEnv`.
+
+    The model is loaded once. Equal to `SyncVectorEnv` over the same id but for rounding: sums over
+    a batch are taken in another order. Two runs of one batch size are equal bit for bit.
+
+    Args:
+        arguments: of `DreamEnv`.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        max_episode_steps: int | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        **arguments: Any,
+    ) -> None:
+        self._arguments = arguments
+        factories = [partial(self._dream, i) for i in range(num_envs)]
+        super().__init__(
+            [DreamEnv(**{**arguments, "world_factory": factory}) for factory in factories],
+            max_episode_steps=max_episode_steps,
+            autoreset_mode=autoreset_mode,
+        )
+
+    def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
+        """See the base class; what starts is begun one world after the other."""
+        results: list[StepResult | None] = [None] * len(moves)
+        for i, move in enumerate(moves):
+            if isinstance(move, Start):
+                first = self._dreams[i].reset(seed=move.seed, scene=move.scene)
+                results[i] = StepResult(first)
+        acting = {i: move for i, move in enumerate(moves) if isinstance(move, Action)}
+        dreamed = _dreamed([self._dreams[i] for i in acting], list(acting.values()))
+        for (i, action), result in zip(acting.items(), dreamed, strict=True):
+            results[i] = self._dreams[i].judged(action, result)
+        return results
+
+    @cached_property
+    def _dreams(self) -> list[DreamTask]:
+        first = cast(DreamTask, DreamEnv(**self._arguments).world)
+        return first.batch(self.num_envs)
+
+    def _dream(self, i: int) -> DreamTask:
+        return self._dreams[i]
+
+
+def _dreamed(dreams: Sequence[DreamTask], actions: Sequence[Action]) -> list[StepResult]:
+    from worldsim.engine.engine import WorldEngine, step_together
+
+    return step_together([cast(WorldEngine, dream.engine) for dream in dreams], actions)

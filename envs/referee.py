@@ -1,0 +1,56 @@
+"""Judges a dream by the rules of the true world."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worldsim.envs.blocks.tasks import Sighting
+from worldsim.types import Action, Clip, Pose
+
+if TYPE_CHECKING:
+    from worldsim.envs.blocks.world import BlockWorld
+
+
+class Referee:
+    """The true world of a dream, in which the dreamed player is followed.
+
+    The player is put where the dream says that they are; hands and rewards are the true world's.
+    So a gem counts when the dreamed player walks through its true place, and a plank where it
+    would have been put, unless somebody tells what is seen of gems and beacon in the dream.
+    """
+
+    def __init__(self, world: BlockWorld) -> None:
+        self._world = world
+
+    @property
+    def beacon(self) -> tuple[float, float, float]:  # metres
+        return self._world.beacon
+
+    def begin(self, seed: int, scene: str | None) -> Clip:
+        """Start the task of a seed; returns the look around from which to dream."""
+        from worldsim.envs.blocks.start import look_around
+
+        self._world.prepare(seed=seed, scene=scene)
+        clip = look_around(self._world)
+        self._world.prepare(seed=seed, scene=scene)
+        return clip
+
+    def judge(
+        self, action: Action, pose: Pose, seen: Sighting | None
+    ) -> tuple[float, bool]:  # reward, terminated
+        """One dreamed tick; `seen` is what was seen of gems and beacon, if anybody looked."""
+        return self._world.follow(action, pose, seen)
+
+    def get_state(self) -> bytes:
+        return self._world.get_state()
+
+    def set_state(self, state: bytes) -> None:
+        """Raises StateError for a damaged state, which changes nothing."""
+        self._world.set_state(state)
+
+    def sibling(self) -> Referee:
+        """Of another dream with the same task; they share a renderer."""
+        return Referee(self._world.sibling())
+
+    def close(self) -> None:
+        self._world.close()

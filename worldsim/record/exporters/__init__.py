@@ -1,0 +1,1 @@
+"""Recordings in other tools' formats, one file a format, each an `Exporter`."""
