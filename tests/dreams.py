@@ -141,6 +141,14 @@ class StartedDream:
     def intrinsics(self) -> Intrinsics:
         return self._engine.intrinsics
 
+    @property
+    def steps(self) -> int:
+        return self._engine.steps
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        self._engine.steps = steps
+
     def reset(self, *, seed: int | None = None, scene: str | None = None) -> Observation:
         return self._engine.restore(self._first)
 

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -451,6 +451,31 @@ class FakeClock:
         self.time_s += seconds
 
 
+class BusyClock(FakeClock):
+    """A FakeClock on which other threads go on: each is called at its times as time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: list[tuple[float, Callable[[], float | None]]] = []
+
+    def at(self, time_s: float, call: Callable[[], float | None]) -> None:
+        """Call at that time, and again at the time that the call returns, if any."""
+        self._calls.append((time_s, call))
+
+    def sleep_until(self, deadline_s: float) -> None:
+        while due := [each for each in self._calls if each[0] <= deadline_s]:
+            first = min(due, key=lambda each: each[0])
+            self._calls.remove(first)
+            self.time_s = max(self.time_s, first[0])
+            again_s = first[1]()
+            if again_s is not None:
+                self.at(again_s, first[1])
+        super().sleep_until(deadline_s)
+
+    def spend(self, seconds: float) -> None:
+        self.sleep_until(self.time_s + seconds)
+
+
 class FakePlayWorld(FakeWorld):
     """A FakeWorld that remembers what it was asked, and whose steps may cost a FakeClock time."""
 
@@ -565,6 +590,18 @@ class FakeKeptWorld(FakePlayWorld):
         return self._observe()
 
 
+class FakeSteppingWorld(FakeKeptWorld):
+    """A FakeKeptWorld as a dream: its frames depend on the denoising steps that led to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 2
+
+    def step(self, action: Action) -> StepResult:
+        self._shift += 5 * self.steps
+        return super().step(action)
+
+
 class FakeWindow:
     """A window whose player is a list of event lists, one a refresh, and then quits or waits."""
 
@@ -583,6 +620,10 @@ class FakeWindow:
     @property
     def refresh_hz(self) -> float:
         return 60.0
+
+    @property
+    def on_gpu(self) -> bool:
+        return True
 
     def poll(self) -> list[Event]:
         if self._refreshes:

@@ -70,6 +70,9 @@ class Player:
     def unused(self, used: Motion) -> Motion:
         return Motion()
 
+    def held(self) -> frozenset[str]:
+        return frozenset()
+
     def _make(self, kind: WorldKind) -> MadeWorld:
         return self.worlds[kind].made(kind)
 

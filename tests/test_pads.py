@@ -108,7 +108,7 @@ class PadWindow(HeadlessWindow):
         yield from pad.tap(A)
         yield from self.wait(6)
         self.mark("menu")
-        for button in (START, *[DOWN] * 5, A, *[DOWN] * 4, A, RIGHT_STICK, B, B):
+        for button in (START, *[DOWN] * 6, A, *[DOWN] * 4, A, RIGHT_STICK, B, B):
             yield from pad.tap(button)
         yield from self.wait(6)
         self.mark("rebound")
@@ -242,9 +242,11 @@ def test_buttons_and_triggers_act(played: Played) -> None:
 
 def test_the_menu_opens_and_a_button_is_rebound_and_kept(played: Played) -> None:
     assert played.told["titles"] == ["worldsim", "Gamepad"]
-    assert "Jump is now on Pad Right Stick." in played.told["notes"]
+    note = "Jump is now on Pad Right Stick. Twin was there, and is now on Pad A."
+    assert note in played.told["notes"]
     saved = tomllib.loads((played.folder / "keymap.toml").read_text())
     assert saved["buttons"] == {"jump": ["space", "pad right stick"]}
+    assert saved["commands"] == {"twin": ["t", "pad a"]}
     assert played.span("menu") == {"held": [], "yaw_deg": 0.0}
     assert "jump" in played.span("rebound")["held"]
 

@@ -64,6 +64,12 @@ def test_the_player_is_told_that_a_world_without_memory_cannot_be_flown_through(
     assert player.last.extras.photo is None
 
 
+def test_a_camera_that_flies_is_not_shown_ahead_on_the_way_that_the_player_walked() -> None:
+    walking, *flying = played(AHEAD, Order.photo, AHEAD, Order.photo, AHEAD).ticks[1:]
+    assert walking.step.buttons == {"forward"}
+    assert [tick.step is None for tick in flying] == [True, False]
+
+
 def test_a_restart_ends_photo_mode() -> None:
     assert played(AHEAD, Order.photo, AHEAD, Order.reset, AHEAD).last.extras.photo is None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from dreams import StartedDream, begun
-from fakes import FakeClock, FakeKeptWorld, FakePlayWorld
+from fakes import FakeClock, FakeKeptWorld, FakePlayWorld, FakeSteppingWorld
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
@@ -50,6 +50,9 @@ class Wanderer:
 
     def unused(self, used: Motion) -> Motion:
         return Motion()
+
+    def held(self) -> frozenset[str]:
+        return frozenset()
 
     def forget(self) -> Motion:
         return Motion()
@@ -181,6 +184,39 @@ def test_a_branch_that_was_left_goes_on_as_if_nobody_had_left_it() -> None:
     game.play(leaving)
     other.play(staying)
     assert np.array_equal(runs[0], runs[1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(FakeSteppingWorld, id="fake dream"),
+        pytest.param(lambda: StartedDream(begun()), id="small dream"),
+    ],
+)
+@pytest.mark.parametrize("back", [3, 7, 12])
+def test_frames_come_back_bit_for_bit_in_the_denoising_steps_that_made_them(
+    make: Callable[[], FakeSteppingWorld], back: int
+) -> None:
+    world = make()
+    game = Played(world)
+
+    def player() -> Iterator[None]:
+        frames = []
+        for world.steps in (1, 2, 1):
+            frames += yield from game.ticks(5)
+        game.loop.order(Order.branch)
+        world.steps = 3
+        yield from game.back(until=lambda: game.tick.past.back_ticks == back)
+        game.loop.order(Order.go_on)
+        game.loop.order(Order.pause)
+        yield
+        assert np.array_equal(game.rgb, frames[-1 - back])
+        assert world.steps == 3
+        game.loop.order(Order.next_branch)
+        yield
+        assert np.array_equal(game.rgb, frames[-1])
+
+    game.play(player)
 
 
 def test_letting_go_makes_the_shown_frame_the_present_and_forgets_what_came_after() -> None:

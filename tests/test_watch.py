@@ -158,6 +158,15 @@ def test_recorded_input_goes_on_from_any_tick_and_ends() -> None:
     assert source.unused(taken.used) == Motion()
 
 
+def test_recorded_input_knows_the_buttons_of_the_next_tick_until_its_end() -> None:
+    source = RecordedInput([Action(forward=True, jump=True), Action()])
+    assert source.held() == {"forward", "jump"}
+    source.take()
+    assert source.held() == set()
+    source.take()
+    assert source.held() == set()
+
+
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
     """A recording that began in mid-session."""

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(
 PROGRAM = """
 import json, shutil, subprocess, sys, time
 import numpy as np
+from worldsim.play.finish import Finish
 from worldsim.play.hud import Hud
 from worldsim.play.keymap import default_keymap
 from worldsim.play.pygame_window import PygameWindow, WindowConfig
@@ -37,6 +38,13 @@ def present(window, folder, name):
     window.present(View(rgb=None, fov_y_deg=60.0, frame_from_view=turn, hud=Hud(title="Loading")))
     window.present(View(rgb=rgb, fov_y_deg=60.0, frame_from_view=turn, hud=Hud()))
     np.save(f"{folder}/{name}.npy", window.screenshot())
+    depth = (2.0 + columns / 16.0).astype(np.float32)
+    moved = dict(shift=np.array((0.2, 0.1, -0.3)), depth=depth)
+    window.present(View(rgb=rgb, fov_y_deg=60.0, frame_from_view=turn, hud=Hud(), **moved))
+    np.save(f"{folder}/{name}-moved.npy", window.screenshot())
+    squares = dict(frame_from_view=np.eye(3), finish=Finish(sharpness=0.5, squares=True))
+    window.present(View(rgb=rgb, fov_y_deg=60.0, hud=Hud(), **squares))
+    np.save(f"{folder}/{name}-squares.npy", window.screenshot())
     return [window.presenter.name, window.reason]
 
 def press(window):
@@ -84,7 +92,7 @@ class Shown:
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     read, write = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-noreset"],
         pass_fds=[write],
         stderr=subprocess.DEVNULL,
     )
@@ -120,6 +128,22 @@ def test_opengl_and_a_plain_surface_show_the_same_picture(shown: Shown) -> None:
     assert (surface[:19] == surface[0, 0]).all()  # the letterbox of 640x400 in 640x440
     inside = (slice(60, 380), slice(60, 560))  # where the turned view sees the frame
     assert np.abs(gl - surface)[inside].max() <= 6
+
+
+def test_opengl_and_a_plain_surface_move_the_eye_alike(shown: Shown) -> None:
+    gl, surface = shown.picture("gl-moved"), shown.picture("surface-moved")
+    inside = (slice(80, 360), slice(100, 540))
+    assert np.abs(gl - surface)[inside].max() <= 8
+    assert np.abs(gl - shown.picture("gl"))[inside].mean() > 2
+
+
+def test_squares_of_whole_pixels_are_the_same_in_opengl_and_on_a_plain_surface(
+    shown: Shown,
+) -> None:
+    gl, surface = shown.picture("gl-squares"), shown.picture("surface-squares")
+    assert np.array_equal(gl, surface)
+    inside = surface[20:420]  # 640x400 of 128x80 pixels
+    assert np.array_equal(inside, inside[::5, ::5].repeat(5, axis=0).repeat(5, axis=1))
 
 
 def test_the_window_knows_the_default_keys_and_not_a_misspelt_one(shown: Shown) -> None:

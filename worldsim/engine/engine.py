@@ -98,8 +98,16 @@ class WorldEngine:
 
     @property
     def steps(self) -> int:
-        """Denoising steps a frame."""
+        """Denoising steps a frame, at most: only frames with much to invent take them all."""
         return len(self._dreamer.levels)
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        """From the next frame on. Raises ConfigError for a number that cannot be."""
+        if steps != self.steps:
+            logger.info("denoising in %d steps instead of %d", steps, self.steps)
+            levels = sample_levels(self._dreamer.model.config.sample_levels, steps)
+            self._dreamer = replace(self._dreamer, levels=levels)
 
     @property
     def backend(self) -> str:

@@ -24,13 +24,15 @@ from worldsim.play.mailbox import InputSource, Mailbox, ScriptedInput
 from worldsim.play.menu import Menu
 from worldsim.play.menu_pages import Choices
 from worldsim.play.orders import Start
+from worldsim.play.quality import Quality
 from worldsim.play.report import Report, report_on
 from worldsim.play.save_file import Save, SaveInfo, read_save
 from worldsim.play.saves import find_save
 from worldsim.play.stats import process_age_s
 from worldsim.play.tick import Board
+from worldsim.play.view_ahead import WarpMode
 from worldsim.play.watchers import DemoWatcher, EpisodeWatcher
-from worldsim.play.window import HeadlessWindow, NoDisplayError, PresenterName, Window
+from worldsim.play.window import HeadlessWindow, NoDisplayError, PresenterName, WarpName, Window
 from worldsim.record.output import claim_folder
 from worldsim.record.script import compile_script, load_script
 from worldsim.record.worlds import (
@@ -48,6 +50,10 @@ from worldsim.types import TICK_HZ, TICK_S
 T = TypeVar("T")
 DEMO_TICKS = 10 * TICK_HZ
 DEMO_VIDEO, DEMO_SHEET = Path("worldsim-demo.mp4"), Path("worldsim-demo.png")
+# Without a graphics card a warped picture costs 4 ms of a core. Turning costs that while the player
+# looks around, moving would all the time that they walk: a quarter of a core at 60 Hz, and on two
+# cores the dream, which wants both, would tick later than the view gains.
+CORES_TO_SPARE = 4
 SWITCH_INTERVAL_S = 0.001  # Python's 5 ms would hold the display back while the model thread runs
 
 
@@ -68,7 +74,8 @@ class PlayConfig:
     checkpoint: str = "default"
     """The dream's checkpoint: a name or a folder."""
     steps: int | None = None
-    """The dream's denoising steps a frame; by default those that its model was made for."""
+    """The dream's denoising steps a frame; by default those that its model was made for, and fewer
+    while a machine is too slow for them (never while recording)."""
     memory: MemoryMode = "full"
     """What the dream remembers."""
     device: str = "auto"
@@ -95,6 +102,9 @@ class PlayConfig:
     """Start on the whole screen."""
     presenter: PresenterName = "auto"
     """How the window is drawn: gl, surface, or auto (gl where a graphics card does it)."""
+    warp: WarpName = "auto"
+    """What brings the view up to date between two frames: off, rotation, or parallax, which also
+    moves it; auto chooses by what that costs here."""
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames < 1:
@@ -132,12 +142,20 @@ def run(config: PlayConfig, *, make: MakeWorld = make_world, clock: Clock | None
     """Play; exit code 0. Raises a WorldsimError that names the mistake."""
     clock = clock or RealClock()
     started_at_s = clock.now() - (process_age_s() or 0.0)
+    quality = quality_for(config)
     save = None if config.load is None else read_save(find_save(config.load))
     config = config if save is None else continuing(config, save.info)
     config.world_config(config.world)  # refuses bad values before a window opens
     if config.record is not None:
         claim_folder(config.record)
-    session = Session(config=config, make=make, clock=clock, started_at_s=started_at_s, save=save)
+    session = Session(
+        config=config,
+        make=make,
+        clock=clock,
+        started_at_s=started_at_s,
+        save=save,
+        quality=quality,
+    )
     if config.headless:
         _tell(session.play(HeadlessWindow(), scripted=True))
         return 0
@@ -150,6 +168,12 @@ def run(config: PlayConfig, *, make: MakeWorld = make_world, clock: Clock | None
     finally:
         window.close()
     return 0
+
+
+def quality_for(config: PlayConfig) -> Quality | None:
+    """None where frames are to depend on the actions alone, or the player asks for the steps."""
+    fixed = config.record is not None or config.steps is not None
+    return None if fixed else Quality()
 
 
 def continuing(config: PlayConfig, info: SaveInfo) -> PlayConfig:
@@ -177,6 +201,7 @@ class Session:
     clock: Clock
     started_at_s: float
     save: Save | None = None
+    quality: Quality | None = None  # None: the steps stay as they are
 
     def play(self, window: Window, *, scripted: bool, watchers: Sequence[Watcher] = ()) -> Report:
         """A person plays at 20 ticks a second, or a script as fast as the machine can.
@@ -194,6 +219,7 @@ class Session:
             clock=self.clock,
             pacing=Unpaced() if scripted else Pacer(self.clock, TICK_S),
             watchers=[*self._recorders(scripted), *watchers],
+            quality=None if scripted else self.quality,
         )
         perform(
             loop,
@@ -203,6 +229,7 @@ class Session:
             mailbox=mailbox,
             menu=self._menu(loop.origin),
             clock=self.clock,
+            warp=self.config.warp,
         )
         return self._reported(loop)
 
@@ -245,6 +272,7 @@ def perform(
     mailbox: Mailbox,
     menu: Menu,
     clock: Clock,
+    warp: WarpName = "auto",
 ) -> None:
     """Show a loop in a window until the player quits or the loop ends; they play the mailbox."""
     loaded = load_keymap(knows_key=window.knows_key)
@@ -259,6 +287,7 @@ def perform(
         board=board,
         clock=clock,
         pacing=Pacer(clock, 1.0 / window.refresh_hz),
+        warp=warp_mode(warp, on_gpu=window.on_gpu, cores=os.cpu_count() or 1),
     )
     _run_both(loop, display)
 
@@ -272,6 +301,13 @@ def _run_both(loop: ModelLoop, display: Display) -> None:
         finally:
             loop.stop()
         model.result()
+
+
+def warp_mode(name: WarpName, *, on_gpu: bool, cores: int) -> WarpMode:
+    """What a name means on this machine."""
+    if name != "auto":
+        return WarpMode(name)
+    return WarpMode.parallax if on_gpu or cores >= CORES_TO_SPARE else WarpMode.rotation
 
 
 @contextmanager

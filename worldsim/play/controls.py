@@ -43,6 +43,7 @@ class Wish(Enum):
     toggle_hud = auto()
     toggle_debug = auto()
     toggle_fullscreen = auto()
+    cycle_warp = auto()
     take_screenshot = auto()
     save_keymap = auto()
     quit = auto()
@@ -72,6 +73,7 @@ _SIMPLE: Mapping[Command, Demand] = {
     Command.twin: Order.twin,
     Command.photo: Order.photo,
     Command.fullscreen: Wish.toggle_fullscreen,
+    Command.warp: Wish.cycle_warp,
     Command.screenshot: Wish.take_screenshot,
 }
 _MOVING = (Command.twin, Command.photo)  # nothing to see while the game is paused

@@ -1,7 +1,8 @@
 """The display thread: at the screen's rate, the newest frame turned to where the player looks.
 
 Looking around costs no model time: the motion that no frame has used yet turns the newest frame
-(`warp`), so the view answers within one refresh while the model runs at 20 Hz.
+(`warp`), so the view answers within one refresh while the model runs at 20 Hz. While the player
+walks, it moves on too (`view_ahead`).
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import platformdirs
 from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import OutputError
 from worldsim.play.controls import Controls, Demand, Say, Wish
+from worldsim.play.finish import Finish
 from worldsim.play.hud import Hud, HudMode, compose_hud
 from worldsim.play.keymap import Keymap
 from worldsim.play.loop import ModelLoop
 from worldsim.play.mailbox import InputSource
 from worldsim.play.photo_file import enlarged_photo, png_text
 from worldsim.play.stats import Quantiles, Rate, Ring
-from worldsim.play.tick import Board, Phase, Tick
+from worldsim.play.tick import Board, Tick
 from worldsim.play.twin_picture import TwinShot
-from worldsim.play.warp import limited, narrowed, rotation_between
+from worldsim.play.view_ahead import ViewAhead, WarpMode
+from worldsim.play.warp import narrowed
 from worldsim.play.window import MouseMoved, View, Window
 from worldsim.record.contact_sheet import save_png
 
@@ -51,6 +54,7 @@ class Display:
         board: Board,
         clock: Clock,
         pacing: Pacing,
+        warp: WarpMode = WarpMode.parallax,
     ) -> None:
         self._window = window
         self._controls = controls
@@ -60,6 +64,7 @@ class Display:
         self._board = board
         self._clock = clock
         self._pacing = pacing
+        self._ahead = ViewAhead(warp)
         self._debug = False
         self._message = ""
         self._message_until_s = 0.0
@@ -109,6 +114,8 @@ class Display:
                 self._controls.toggle_hud()
             case Wish.toggle_debug:
                 self._debug = not self._debug
+            case Wish.cycle_warp:
+                self._say(f"Warp: {self._ahead.cycle().value}")
             case Wish.toggle_fullscreen:
                 self._window.toggle_fullscreen()
             case Wish.take_screenshot:
@@ -148,12 +155,13 @@ class Display:
             grabbed=self._grabbed,
             display_hz=self._shown_hz,
             look_ms=self._shown_look,
+            warp=self._ahead.mode.value,
             message=self._message,
             menu=self._controls.menu.screen(self._controls.keymap),
         )
         view = self._view(tick, mode)
-        turn = view.frame_from_view.tobytes()
-        shown = (id(tick), turn, view.hud, self._window.size)
+        turn = view.frame_from_view.tobytes() + view.shift.tobytes()
+        shown = (id(tick), turn, view.hud, view.finish, self._window.size)
         if shown != self._last_shown:
             self._window.present(view)
             self._last_shown = shown
@@ -165,16 +173,15 @@ class Display:
             return View(rgb=None, fov_y_deg=60.0, frame_from_view=np.eye(3), hud=hud)
         if tick.extras.twin is not None:
             return _twin_view(tick, tick.extras.twin, hud)
-        frame = tick.observation.pose
-        ahead = self._source.unused(tick.used)
-        turned = limited(frame, ahead.yaw_deg, ahead.pitch_deg)
-        still = tick.phase is not Phase.playing or turned == frame
-        turn = np.eye(3) if still else rotation_between(frame, turned)
+        lead = self._ahead.of(tick, self._source, self._clock.now())
         return View(
             rgb=tick.observation.rgb,
             fov_y_deg=tick.fov_y_deg,
-            frame_from_view=narrowed(turn, tick.fov_y_deg, keymap.sight.field_of_view),
+            frame_from_view=narrowed(lead.turn, tick.fov_y_deg, keymap.sight.field_of_view),
             hud=hud,
+            shift=lead.shift,
+            depth=tick.observation.depth,
+            finish=Finish(keymap.sight.sharpness, keymap.sight.squares),
         )
 
     def _keep_keymap(self) -> None:

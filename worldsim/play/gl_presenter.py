@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import resources
+from typing import Literal
 
 import moderngl
 import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from worldsim.play.finish import Finish, place, sharpened
 from worldsim.play.hud import Hud
 from worldsim.play.hud_painter import HudPainter
+from worldsim.play.parallax import shift_ndc
 from worldsim.play.presenter import BACKGROUND
-from worldsim.play.warp import frame_from_view_ndc, letterbox
+from worldsim.play.warp import frame_from_view_ndc
 from worldsim.play.window import View
+from worldsim.types import SKY_DEPTH_M
 
 SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "software", "swrast", "gdi generic")
 
@@ -28,10 +33,14 @@ class GLPresenter:
         self._ctx = moderngl.create_context(require=330)
         self.renderer = str(self._ctx.info["GL_RENDERER"])
         self._warp = self._program("warp.frag")
+        self._set("depth", np.array(1, "i4"))  # the texture unit
         self._overlay = self._program("overlay.frag")
         self._frame_texture: moderngl.Texture | None = None
+        self._depth_texture: moderngl.Texture | None = None
         self._hud_texture: moderngl.Texture | None = None
         self._frame: NDArray[np.uint8] | None = None
+        self._finish = Finish()
+        self._depth: NDArray[np.float32] | None = None
         self._hud: Hud | None = None
         self._view: View | None = None
 
@@ -75,20 +84,34 @@ class GLPresenter:
 
     def _draw_frame(self, view: View, rgb: NDArray[np.uint8], window: tuple[int, int]) -> None:
         height, width = rgb.shape[:2]
-        if rgb is not self._frame:
-            self._frame_texture = self._written(self._frame_texture, (width, height), rgb)
-            self._frame = rgb
+        if rgb is not self._frame or view.finish != self._finish:
+            sharp = sharpened(rgb, view.finish.sharpness)
+            self._frame_texture = self._written(self._frame_texture, (width, height), sharp)
+            self._frame, self._finish = rgb, view.finish
+        depth = _all_sky(width, height) if view.depth is None else view.depth
+        if depth is not self._depth:
+            self._depth_texture = self._written(
+                self._depth_texture, (width, height), depth, 1, "f4"
+            )
+            self._depth = depth
         assert self._frame_texture is not None
+        assert self._depth_texture is not None
         aspect = width / height
         homography = frame_from_view_ndc(view.frame_from_view, aspect, view.fov_y_deg)
-        uniform = self._warp.program["frame_from_view"]
-        assert isinstance(uniform, moderngl.Uniform)
-        uniform.write(homography.T.astype("f4").tobytes())
+        self._set("frame_from_view", homography.T.astype("f4"))
+        self._set("shift", shift_ndc(view.shift, aspect, view.fov_y_deg).astype("f4"))
         self._frame_texture.use(0)
-        left, top, fitted, tall = letterbox(window, aspect)
+        self._depth_texture.use(1)
+        self._set("squares", np.array(view.finish.squares, "i4"))
+        left, top, fitted, tall = place(window, (width, height), view.finish)
         self._ctx.viewport = (left, window[1] - top - tall, fitted, tall)
         self._warp.render(moderngl.TRIANGLES, vertices=3)
         self._ctx.viewport = (0, 0, *window)
+
+    def _set(self, name: str, value: NDArray[np.float32] | NDArray[np.int32]) -> None:
+        uniform = self._warp.program[name]
+        assert isinstance(uniform, moderngl.Uniform)
+        uniform.write(value.tobytes())
 
     def _draw_hud(self, hud: Hud, window: tuple[int, int]) -> None:
         if hud != self._hud or self._hud_texture is None or self._hud_texture.size != window:
@@ -106,16 +129,23 @@ class GLPresenter:
         self,
         texture: moderngl.Texture | None,
         size: tuple[int, int],
-        pixels: NDArray[np.uint8] | bytes,
+        pixels: NDArray[np.uint8] | NDArray[np.float32] | bytes,
         components: int = 3,
+        dtype: Literal["f1", "f4"] = "f1",
     ) -> moderngl.Texture:
         """The texture with new pixels; a new one where the size has changed."""
         if texture is None or texture.size != size:
             if texture is not None:
                 texture.release()
-            texture = self._ctx.texture(size, components)
-        texture.write(np.ascontiguousarray(pixels) if components == 3 else pixels, alignment=1)
+            texture = self._ctx.texture(size, components, dtype=dtype)
+        whole = pixels if isinstance(pixels, bytes) else np.ascontiguousarray(pixels)
+        texture.write(whole, alignment=1)
         return texture
+
+
+@lru_cache(maxsize=1)
+def _all_sky(width: int, height: int) -> NDArray[np.float32]:  # [H, W] metres
+    return np.full((height, width), SKY_DEPTH_M, np.float32)
 
 
 def is_software(renderer: str) -> bool:

@@ -72,6 +72,7 @@ class HudMode:
     debug: bool = False
     grabbed: bool = False
     display_hz: float = 0.0
+    warp: str = ""
     look_ms: Quantiles = field(default_factory=Quantiles)  # from a motion read to a view shown
     message: str = ""
     menu: Screen | None = None
@@ -97,7 +98,7 @@ def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
         message=mode.message,
         title=title,
         subtitle=subtitle,
-        stages=_stages(tick.pulse) if debug else (),
+        stages=_stages(tick.pulse, mode.warp) if debug else (),
         recent_ms=tick.pulse.recent_ms if debug or overlays.timeline else (),
         crosshair=shown and not title and tick.extras.photo is None,
         minimap=overview.minimap if overlays.minimap else None,
@@ -191,8 +192,11 @@ def _key(keymap: Keymap, target: str | Command) -> str:
     return key_names(keymap, name, on_pad=False).partition(", ")[0]
 
 
-def _stages(pulse: Pulse) -> tuple[tuple[str, ...], ...]:
+def _stages(pulse: Pulse, warp: str) -> tuple[tuple[str, ...], ...]:
     rows = [("stage", "p50 ms", "p95 ms")]
     rows += [(name, f"{q['p50']:.1f}", f"{q['p95']:.1f}") for name, q in pulse.stages_ms.items()]
     rows.append(("whole tick", f"{pulse.tick_ms.p50:.1f}", f"{pulse.tick_ms.p95:.1f}"))
+    if pulse.steps is not None:
+        rows.append(("steps at most", str(pulse.steps), ""))
+    rows.append(("warp", warp, ""))
     return tuple(rows)

@@ -40,6 +40,7 @@ class Command(Enum):
     screenshot = "picture"
     debug = "timings"
     fullscreen = "full screen"
+    warp = "warp"
     twin = "twin"
     photo = "photo"
     timeline = "timeline"

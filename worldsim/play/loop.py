@@ -14,16 +14,17 @@ from worldsim.engine.clock import Clock, Pacing
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.play.mailbox import InputSource, Motion, Taken
 from worldsim.play.orders import IN_THE_PAST, Load, Order, Request, SaveAs, Start
+from worldsim.play.quality import Quality
 from worldsim.play.save_file import Save
 from worldsim.play.saves import Saves
 from worldsim.play.scrubber import branch_line
 from worldsim.play.sights import Sights
 from worldsim.play.stage import Stage
 from worldsim.play.stats import Ring, TickMeter
-from worldsim.play.tick import Board, Phase, Pulse, Tick
+from worldsim.play.tick import Board, Phase, Pulse, Step, Tick
 from worldsim.play.time_travel import Past
 from worldsim.play.timeline import RewindConfig
-from worldsim.play.traits import Recorded, keyframes_of, stages_of
+from worldsim.play.traits import Recorded, keyframes_of, stages_of, steps_of
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, WorldKind
 from worldsim.types import Action, Observation, StepResult
@@ -80,6 +81,7 @@ class ModelLoop:
         pacing: Pacing,
         watchers: Sequence[Watcher] = (),
         saves: Saves | None = None,
+        quality: Quality | None = None,  # None: the steps stay as they are
     ) -> None:
         self.config = config
         self.origin = config.origin
@@ -90,6 +92,7 @@ class ModelLoop:
         self._pacing = pacing
         self._watchers = watchers
         self._saves = saves or Saves(board.say)
+        self._quality = quality
         self._orders: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._stages: dict[WorldKind, Stage] = {}
@@ -97,6 +100,7 @@ class ModelLoop:
         self._paused = False
         self._published = 0
         self._used = Motion()
+        self._step: Step | None = None
         self._pulse = Pulse()
         self._recent_ms = Ring(HUD_TICKS)  # of the world on the screen alone
         self._sights = Sights(make_world, board.say)
@@ -156,9 +160,11 @@ class ModelLoop:
         if self._sights.is_photo:
             self._fly(taken)
             return
-        started_s = self._clock.now()
+        before, started_s = self._shown().pose, self._clock.now()
         result = self._sights.step(self._stage, taken.action)
-        self._recent_ms.add(self.meter.ticked(started_s, self._clock.now()))
+        self._judge(self.meter.ticked(started_s, self._clock.now()))
+        after = result.observation.pose
+        self._step = Step.between(before, after, taken.action, made_s=self._clock.now())
         self._used = taken.used
         for watcher in self._watchers:
             watcher.ticked(taken.action, result)
@@ -171,8 +177,14 @@ class ModelLoop:
     def _fly(self, taken: Taken) -> None:
         """A tick of the free camera: the world stands still."""
         self._sights.fly(taken.action)
-        self._used = taken.used
+        self._used, self._step = taken.used, None
         self._publish(Phase.playing)
+
+    def _judge(self, took_ms: float) -> None:
+        """Note how long a tick took; the next one may take other steps."""
+        self._recent_ms.add(took_ms)
+        if self._quality is not None:
+            self._quality.ticked(self._stage.made.world, took_ms)
 
     def _measured(self, tick_ms: Ring) -> Pulse:
         world = self._stage.made.world
@@ -181,6 +193,7 @@ class ModelLoop:
             recent_ms=tuple(self._recent_ms.latest().tolist()),
             hz=self.meter.rate.hz(self._clock.now()),
             keyframes=keyframes_of(world),
+            steps=steps_of(world),
             stages_ms=stages_of(world),
         )
 
@@ -264,7 +277,7 @@ class ModelLoop:
             if self._sights.extras.twin is None:
                 self._publish(Phase.loading, loading="real")
             self._sights.toggle_twin(self._stage)
-        self._used = self._source.forget()
+        self._used, self._step = self._source.forget(), None
         self.meter.interrupted()
         self._publish(self._phase())
 
@@ -297,7 +310,7 @@ class ModelLoop:
     def _begin(self) -> None:
         """From here on another world, or another moment of it, is on the screen: input meant for
         the old one is dropped."""
-        self._used = self._source.forget()
+        self._used, self._step = self._source.forget(), None
         if isinstance(self._source, Recorded):
             self._source.seek(self._stage.tick)
         self.meter.interrupted()
@@ -340,6 +353,7 @@ class ModelLoop:
                 observation=self._sights.shown(stage.observation) if stage else None,
                 fov_y_deg=(stage.intrinsics if stage else Intrinsics()).fov_y_deg,
                 used=self._used,
+                step=self._step,
                 pulse=self._pulse,
                 past=stage.past if stage else Past(),
                 extras=self._sights.extras,

@@ -1,13 +1,15 @@
 """Where the player's input waits for the model thread; nothing put in is ever lost.
 
-Three rules: mouse motion is summed, a held button counts with its latest state, and a tap shorter
-than a tick is kept until a tick has seen it (pressed or activated).
+Three rules: mouse motion is summed, a held button counts with its latest state, and each tap is
+kept until a tick has seen it. A button that was let go and pressed again is seen up before it is
+seen down again, so two taps during one slow tick are two blows.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -47,6 +49,9 @@ class InputSource(Protocol):
     def unused(self, used: Motion) -> Motion:
         """The motion that came in beyond `used`: how far the view is ahead of a frame."""
 
+    def held(self) -> frozenset[str]:
+        """The buttons that the next tick will find pressed, as far as is known by now."""
+
     def forget(self) -> Motion:
         """Drop what waits, as the world has changed; returns all the motion there has been."""
 
@@ -57,7 +62,8 @@ class Mailbox:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: set[str] = set()
-        self._tapped: set[str] = set()
+        self._taps: Counter[str] = Counter()  # that no tick has seen yet
+        self._down: set[str] = set()  # in the last tick
         self._arrived = Motion()
         self._used = Motion()
 
@@ -69,8 +75,9 @@ class Mailbox:
         if button not in BUTTONS:
             raise ActionError(f"a button among {list(BUTTONS)}", repr(button), "Correct its name.")
         with self._lock:
-            self._held.add(button)
-            self._tapped.add(button)
+            if button not in self._held:
+                self._held.add(button)
+                self._taps[button] += 1
 
     def release(self, button: str) -> None:
         with self._lock:
@@ -80,13 +87,15 @@ class Mailbox:
         """Let go of every button, taps included: the window lost the keyboard, or play paused."""
         with self._lock:
             self._held.clear()
-            self._tapped.clear()
+            self._taps.clear()
 
     def take(self) -> Taken:
         """This tick's action. Motion beyond what one tick may turn waits for the next."""
         with self._lock:
-            buttons = dict.fromkeys(self._held | self._tapped, True)
-            self._tapped.clear()
+            again = self._down & self._taps.keys()  # these have to come up first
+            self._down = (self._held | self._taps.keys()) - again
+            self._taps -= Counter(self._down)
+            buttons = dict.fromkeys(self._down, True)
             waiting = self._arrived - self._used
             step = Motion(_clipped(waiting.yaw_deg), _clipped(waiting.pitch_deg))
             self._used += step
@@ -98,9 +107,14 @@ class Mailbox:
         with self._lock:
             return self._arrived - used
 
+    def held(self) -> frozenset[str]:
+        with self._lock:
+            return frozenset(self._held | self._taps.keys())
+
     def forget(self) -> Motion:
         with self._lock:
-            self._tapped.clear()
+            self._taps.clear()
+            self._down.clear()
             self._used = self._arrived
             return self._used
 
@@ -121,6 +135,9 @@ class ScriptedInput:
 
     def unused(self, used: Motion) -> Motion:
         return self._used - used
+
+    def held(self) -> frozenset[str]:
+        return frozenset()
 
     def forget(self) -> Motion:
         return self._used
@@ -152,8 +169,16 @@ class RecordedInput:
     def unused(self, used: Motion) -> Motion:
         return self._used - used
 
+    def held(self) -> frozenset[str]:
+        return frozenset() if self.ended else pressed(self._actions[self._next])
+
     def forget(self) -> Motion:
         return self._used
+
+
+def pressed(action: Action) -> frozenset[str]:
+    """The buttons of an action."""
+    return frozenset(name for name in BUTTONS if getattr(action, name))
 
 
 def _clipped(degrees: float) -> float:

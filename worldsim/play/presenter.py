@@ -8,8 +8,10 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from worldsim.play.finish import Finish, place, sharpened
 from worldsim.play.hud_painter import HudPainter
-from worldsim.play.warp import enlarged, letterbox, warp
+from worldsim.play.parallax import parallax, shift_ndc
+from worldsim.play.warp import enlarged, frame_from_view_ndc, warp
 from worldsim.play.window import View
 
 BACKGROUND = (10, 12, 16)
@@ -37,6 +39,7 @@ class SurfacePresenter:
     def __init__(self, painter: HudPainter) -> None:
         self._painter = painter
         self._frame: NDArray[np.uint8] | None = None
+        self._finish = Finish()
         self._pixels = np.zeros((1, 1), dtype=np.uint32)
 
     def present(self, view: View) -> None:
@@ -60,15 +63,30 @@ class SurfacePresenter:
         return screen
 
     def _draw(self, screen: pygame.Surface, view: View, rgb: NDArray[np.uint8]) -> None:
-        if rgb is not self._frame:
-            self._frame, self._pixels = rgb, enlarged(rgb, ENLARGEMENT)
-        turned = warp(self._pixels, view.frame_from_view, view.fov_y_deg)
-        height, width = turned.shape
+        if rgb is not self._frame or view.finish != self._finish:
+            self._frame, self._finish = rgb, view.finish
+            sharp = sharpened(rgb, view.finish.sharpness)
+            self._pixels = enlarged(sharp, ENLARGEMENT, squares=view.finish.squares)
+        height, width = self._pixels.shape
+        offset = _offset(view, (width, height))
+        turned = warp(self._pixels, view.frame_from_view, view.fov_y_deg, offset)
         picture = pygame.image.frombuffer(turned.data, (width, height), "BGRA")
-        left, top, fitted, tall = letterbox(screen.get_size(), width / height)
+        small = (rgb.shape[1], rgb.shape[0])
+        left, top, fitted, tall = place(screen.get_size(), small, view.finish)
+        scale = pygame.transform.scale if view.finish.squares else pygame.transform.smoothscale
         target = screen.subsurface((left, top, fitted, tall))
         if target.get_masks()[:3] == picture.get_masks()[:3]:
-            pygame.transform.smoothscale(picture, (fitted, tall), target)
+            scale(picture, (fitted, tall), target)
         else:
-            scaled = pygame.transform.smoothscale(picture.convert(screen), (fitted, tall))
+            scaled = scale(picture.convert(screen), (fitted, tall))
             screen.blit(scaled, (left, top))
+
+
+def _offset(
+    view: View, size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:  # as of `parallax`
+    if view.depth is None or not view.shift.any():
+        return None
+    aspect = view.depth.shape[1] / view.depth.shape[0]
+    homography = frame_from_view_ndc(view.frame_from_view, aspect, view.fov_y_deg)
+    return parallax(view.depth, homography, shift_ndc(view.shift, aspect, view.fov_y_deg), size)

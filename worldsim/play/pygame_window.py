@@ -38,6 +38,9 @@ PYGAMES = ("pygame", "pygame-ce")  # both provide the module `pygame`
 SCREENLESS_DRIVERS = ("dummy", "offscreen")
 FALLBACK_HZ = 60.0
 MAX_HZ = 240.0
+# At the screen's own rate an input would wait a whole refresh and then be drawn: more than a frame.
+# Where `flip` waits for the screen, this leaves the rhythm to it.
+HURRY = 1.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +89,15 @@ class PygameWindow:
 
     @property
     def refresh_hz(self) -> float:
-        """The screen's rate; 60 Hz at most where drawing costs the model processor time."""
+        """Above the screen's rate; that of 60 Hz at most where drawing costs the model its time."""
         hz = float(pygame.display.get_current_refresh_rate())
         hz = hz if hz >= 24 else FALLBACK_HZ  # 0 where the system does not tell
-        if self.presenter.name == "gl":  # `flip` waits for the screen; pacing only guards it
-            return min(hz, MAX_HZ) * 1.25
-        return min(hz, FALLBACK_HZ)
+        most = MAX_HZ if self.presenter.name == "gl" else FALLBACK_HZ
+        return min(hz, most) * HURRY
+
+    @property
+    def on_gpu(self) -> bool:
+        return isinstance(self.presenter, GLPresenter) and not self.presenter.in_software
 
     def poll(self) -> list[Event]:
         return self._events.read()
@@ -159,6 +165,9 @@ def _start_display() -> None:
     if reason:
         raise _no_display(reason)
     _load_triton()
+    # Windows would enlarge the whole window, blurred. On X11 a pixel is a pixel of the screen; on a
+    # Mac pygame opens no window of the finer grid.
+    os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
     try:
         pygame.display.init()
     except pygame.error as error:

@@ -80,6 +80,8 @@ class Sight:
     field_of_view: float = _set_by(
         1.0, Dial("Field of view", 0.5, 1.0, 0.05, "{:.0%} of the camera's")
     )
+    sharpness: float = _set_by(0.0, Dial("Sharpening", 0.0, 1.0, 0.1, "{:.0%}"))
+    squares: bool = _set_by(False, Switch("Pixels as squares"))
     hud: bool = _set_by(True, Switch("Display of numbers and keys"))
 
     def __post_init__(self) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from worldsim.play.mailbox import Motion
+from worldsim.play.mailbox import Motion, pressed
 from worldsim.play.sights import Extras
 from worldsim.play.stats import Quantiles
 from worldsim.play.time_travel import Past
-from worldsim.types import Observation
+from worldsim.types import Action, Observation, Pose
 
 
 class Phase(Enum):
@@ -30,7 +30,23 @@ class Pulse:
     recent_ms: tuple[float, ...] = ()  # oldest first
     hz: float = 0.0
     keyframes: int | None = None  # None: this world has no memory
+    steps: int | None = None  # of denoising; None: this world needs none
     stages_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """How the newest frame came about."""
+
+    made_s: float  # when, on the loop's clock
+    moved_m: tuple[float, float, float]  # right, up and forward, along its pose's level axes
+    buttons: frozenset[str]  # pressed during its tick
+
+    @staticmethod
+    def between(before: Pose, after: Pose, action: Action, *, made_s: float) -> Step:
+        """The step that an action made from one pose to another."""
+        moved_m = after.displacement_from(before)
+        return Step(made_s=made_s, moved_m=moved_m, buttons=pressed(action))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,6 +61,7 @@ class Tick:
     observation: Observation | None = None  # None before the first world is ready
     fov_y_deg: float = 60.0
     used: Motion = field(default_factory=Motion)  # all player motion that led to this frame
+    step: Step | None = None  # None: no step of the world led to this frame
     pulse: Pulse = field(default_factory=Pulse)
     extras: Extras = field(default_factory=Extras)
     past: Past = field(default_factory=Past)

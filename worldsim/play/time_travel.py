@@ -14,7 +14,7 @@ import numpy as np
 from worldsim.play.branches import Branches
 from worldsim.play.keeper import Keeper
 from worldsim.play.timeline import Frame, RewindConfig, Span, Timeline
-from worldsim.play.traits import stepped
+from worldsim.play.traits import in_steps, stepped, steps_of
 from worldsim.types import SKY_DEPTH_M, Action, Observation, Pose, World
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ class TimeTravel:
         self._world = world
         self._keeper = keeper
         self._config = config
-        first = Timeline([Span(keeper.keep(), [_frame(now.observation, now.tick)])])
+        frame = _frame(now.observation, now.tick)
+        first = Timeline([Span(keeper.keep(), [frame], steps=steps_of(world))])
         self._branches = Branches(first, self._config)
         self._cursor: int | None = None  # the number of the frame shown while going back
         self._turns = 0
@@ -79,18 +80,15 @@ class TimeTravel:
         """The world made a step; `lead`: to where it was told. Keeps the frame's pixels, which
         must not change.
         """
-        timeline, frame = self._branches.present, _frame(seen, tick)
-        if len(timeline.last.frames) < self._config.span_ticks:
-            timeline.add(action, frame, lead)
+        frame, last = _frame(seen, tick), self._branches.present.last
+        if len(last.frames) < self._config.span_ticks and steps_of(self._world) == last.steps:
+            self._branches.present.add(action, frame, lead)
         else:
-            timeline.begin(self._keeper.keep(), frame)
-            self._branches.trim()
+            self._begin(frame)
 
     def jumped(self, now: Arrival) -> None:
         """The world began anew or was loaded; what was before can still be gone back to."""
-        frame = _frame(now.observation, now.tick)
-        self._branches.present.begin(self._keeper.keep(), frame)
-        self._branches.trim()
+        self._begin(_frame(now.observation, now.tick))
 
     def halt(self) -> None:
         """From here on the world waits, until `go_on` or `visit`."""
@@ -133,6 +131,11 @@ class TimeTravel:
         self._branches.visit(by)
         return self._return_to_end()
 
+    def _begin(self, frame: Frame) -> None:
+        """Keep the state of the world, which shows this frame, and its present steps."""
+        self._branches.present.begin(self._keeper.keep(), frame, steps_of(self._world))
+        self._branches.trim()
+
     def _settle(self) -> None:
         """The world is at the end of the present branch: keep its state there."""
         self._branches.present.settle(self._keeper.keep())
@@ -140,8 +143,9 @@ class TimeTravel:
     def _return_to_end(self) -> Arrival:
         span = self._branches.present.last
         seen = self._keeper.bring_back(span.kept)
-        for n, action in enumerate(span.actions):
-            seen = stepped(self._world, action, span.leads.get(n)).observation
+        with in_steps(self._world, span.steps):
+            for n, action in enumerate(span.actions):
+                seen = stepped(self._world, action, span.leads.get(n)).observation
         newest = span.frames[-1]
         if not np.array_equal(seen.rgb, newest.rgb):
             log.warning("tick %d came out differently when it was repeated", newest.tick)

@@ -1,9 +1,9 @@
 """What was played, in order, so that it can be shown again and returned to; bounded.
 
 A timeline is a row of spans. A span holds the whole state of the world at its first frame, and for
-the frames after it the actions that led there: a moment in it is that state with some of those
-actions repeated. States are dear in bytes (1 MB of the default dream) and frames cheap (31 kB), so
-a span is as long as repeating it is bearable.
+the frames after it the actions that led there, all in as many denoising steps: a moment in it is
+that state with some of those actions repeated. States are dear in bytes (1 MB of the default dream)
+and frames cheap (31 kB), so a span is as long as repeating it is bearable.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Span:
     frames: list[Frame]
     actions: list[Action] = field(default_factory=list)
     leads: dict[int, Pose] = field(default_factory=dict)  # actions[i] was told where it leads to
+    steps: int | None = None  # of denoising, for each action; None: the world needs none
     held_nbytes: int = 0  # of what the world has given up since, and `kept` keeps alive
 
     @property
@@ -63,7 +64,8 @@ class Span:
     def first(self, count: int) -> Span:
         """A span of its own with the first `count` frames of this one."""
         leads = {i: pose for i, pose in self.leads.items() if i < count - 1}
-        return Span(self.kept, self.frames[:count], self.actions[: count - 1], leads)
+        actions = self.actions[: count - 1]
+        return Span(self.kept, self.frames[:count], actions, leads, self.steps)
 
 
 class Timeline:
@@ -106,17 +108,17 @@ class Timeline:
         self.last.actions.append(action)
         self.last.frames.append(frame)
 
-    def begin(self, kept: Kept, frame: Frame) -> None:
+    def begin(self, kept: Kept, frame: Frame, steps: int | None = None) -> None:
         """A new span, whether or not it follows from the last one."""
         self.last.held_nbytes += self.last.kept.nbytes_beyond(kept)
-        self._spans.append(Span(kept, [frame]))
+        self._spans.append(Span(kept, [frame], steps=steps))
 
     def settle(self, kept: Kept) -> None:
         """Give the last frame a span of its own: to return to it, nothing has to be repeated."""
         if self.last.actions:
             self.last.actions.pop()
             self.last.leads.pop(len(self.last.actions), None)
-            self.begin(kept, self.last.frames.pop())
+            self.begin(kept, self.last.frames.pop(), self.last.steps)
 
     def first(self, count: int) -> Timeline:
         """Another branch that has the first `count` frames in common with this one."""

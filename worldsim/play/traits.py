@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
@@ -26,6 +27,13 @@ class Remembering(Protocol):
 class Metered(Protocol):
     @property
     def metrics(self) -> Metrics: ...
+
+
+@runtime_checkable
+class Stepping(Protocol):
+    """A dream, whose denoising steps a frame can be changed between ticks."""
+
+    steps: int
 
 
 @runtime_checkable
@@ -69,6 +77,23 @@ class Recorded(Protocol):
 
 def keyframes_of(world: object) -> int | None:
     return len(world.memory) if isinstance(world, Remembering) else None
+
+
+def steps_of(world: object) -> int | None:
+    return world.steps if isinstance(world, Stepping) else None
+
+
+@contextmanager
+def in_steps(world: object, steps: int | None) -> Iterator[None]:
+    """Within the block a dream takes so many steps a frame, and afterwards as many as before."""
+    if steps is None or not isinstance(world, Stepping):
+        yield
+        return
+    present, world.steps = world.steps, steps
+    try:
+        yield
+    finally:
+        world.steps = present
 
 
 def stages_of(world: object) -> Mapping[str, Mapping[str, float]]:

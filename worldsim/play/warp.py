@@ -64,14 +64,17 @@ def frame_from_view_ndc(
 def enlarged(
     rgb: NDArray[np.uint8],  # [H, W, 3]
     factor: int,
+    *,
+    squares: bool = False,
 ) -> NDArray[np.uint32]:  # [H * factor, W * factor] pixels of bytes blue, green, red, 255
-    """A frame resampled once, bicubically, so that `warp` may pick the nearest pixel.
+    """A frame resampled once, bicubically or into squares, so that `warp` may pick pixels.
 
     The order of the bytes is that of a screen's surface, which scaling into it requires.
     """
     size = (rgb.shape[1] * factor, rgb.shape[0] * factor)
     bgr = Image.fromarray(np.ascontiguousarray(rgb[..., ::-1]))
-    pixels = np.asarray(bgr.resize(size, Image.Resampling.BICUBIC).convert("RGBA"))
+    how = Image.Resampling.NEAREST if squares else Image.Resampling.BICUBIC
+    pixels = np.asarray(bgr.resize(size, how).convert("RGBA"))
     return pixels.view(np.uint32)[..., 0]
 
 
@@ -79,10 +82,11 @@ def warp(
     pixels: NDArray[np.uint32],  # [h, w] of `enlarged`
     frame_from_view: NDArray[np.float64],  # [3, 3] rotation and zoom
     fov_y_deg: float,
+    offset: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,  # of `parallax`
 ) -> NDArray[np.uint32]:  # [h, w]
-    """The view after a turn; each of its pixels is the nearest one of the frame."""
+    """The view after a turn and a shift; each of its pixels is the nearest one of the frame."""
     height, width = pixels.shape
-    if np.allclose(frame_from_view, np.eye(3), atol=1e-7):
+    if offset is None and np.allclose(frame_from_view, np.eye(3), atol=1e-7):
         return pixels
     homography = frame_from_view_ndc(frame_from_view, width / height, fov_y_deg)
     ndc_from_pixel = np.linalg.inv(_pixel_from_ndc(width, height))
@@ -91,8 +95,13 @@ def warp(
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5
     u, v, depth = (row[0] * x + (row[1] * y + row[2]) for row in matrix)
     np.maximum(depth, 1e-6, out=depth)  # in place from here: pages are dearer than sums
-    np.clip(np.divide(u, depth, out=u), 0, width - 1, out=u)
-    np.clip(np.divide(v, depth, out=v), 0, height - 1, out=v)
+    np.divide(u, depth, out=u)
+    np.divide(v, depth, out=v)
+    if offset is not None:
+        u += offset[0]
+        v += offset[1]
+    np.clip(u, 0, width - 1, out=u)
+    np.clip(v, 0, height - 1, out=v)
     index = v.astype(np.intp)
     index *= width
     index += u.astype(np.intp)

@@ -1,12 +1,13 @@
 """What the game asks of a window, the events it gives, and the window that is none.
 
-A window draws a `View`: the newest frame, by how much the camera has turned since that frame's
-pose, and the HUD on top. `PygameWindow` shows it on a screen; `HeadlessWindow` shows it to nobody.
+A window draws a `View`: the newest frame, by how much the camera has turned and moved since that
+frame's pose, and the HUD on top. `PygameWindow` shows it on a screen; `HeadlessWindow` shows it to
+nobody.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.errors import BackendError
+from worldsim.play.finish import Finish
 from worldsim.play.hud import Hud
 from worldsim.types import TICK_HZ
 
 TITLE = "worldsim"
 
 PresenterName = Literal["auto", "gl", "surface"]
+WarpName = Literal["auto", "off", "rotation", "parallax"]
 StickName = Literal["left", "right"]
 
 
@@ -99,6 +102,10 @@ class View:
     fov_y_deg: float
     frame_from_view: NDArray[np.float64]  # [3, 3] rotation and zoom, camera axes
     hud: Hud
+    shift: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    # [3] metres from the frame's eye to the view's, the frame's camera axes
+    depth: NDArray[np.float32] | None = None  # [H, W] metres; None: nothing shifts
+    finish: Finish = field(default_factory=Finish)
 
 
 class Window(Protocol):
@@ -111,6 +118,10 @@ class Window(Protocol):
     @property
     def refresh_hz(self) -> float:
         """How often a picture is worth presenting."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a graphics card draws, so that drawing costs the model nothing."""
 
     def poll(self) -> list[Event]: ...
 
@@ -142,6 +153,10 @@ class HeadlessWindow:
     @property
     def refresh_hz(self) -> float:
         return TICK_HZ
+
+    @property
+    def on_gpu(self) -> bool:
+        return False
 
     def poll(self) -> list[Event]:
         return []
