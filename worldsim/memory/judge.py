@@ -25,7 +25,9 @@ CARVE_RELATIVE, CARVE_M = 0.05, 0.05  # depths beyond this are seen through
 SKY_TOLERANCE = 5e-4  # 1/m; below this inverse depth a point cannot be told from the sky
 MORE_TRUSTED = 1.25  # a frame trusted this many times more overrules all supporters
 AS_TRUSTED = 0.7  # a newer frame overrules them with this share of their trust
-DECIDES_FROM = 0.7  # trust from which a newer frame overrules: not a dream of which no hand was part
+DECIDES_FROM = (
+    0.7  # trust from which a newer frame overrules: not a dream of which no hand was part
+)
 OLD_VOTE = 0.5  # weight of a contradiction that is older than the newest supporter
 REAL_TRUST = 0.99  # frames trusted more than this are real
 TRUST_SCORE, SHARP_SCORE, DOUBT_SCORE, AGE_SCORE = 8.0, 3.0, -0.3, -0.25
