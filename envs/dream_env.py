@@ -162,8 +162,8 @@ class DreamEnv(WorldEnv):
 
     ## Rewards
     As in `worldsim/Blocks-v0`, by the dreamed pose: whether it is in a gem's true place, or within
-    2 metres of the beacon's; the dreamed player is followed through the blocks of the true world, by
-    whose rules planks are put and places are reached. With `judge="seen"` the model's event head
+    2 metres of the beacon's; the dreamed player is followed through the blocks of the true world,
+    by whose rules planks are put and places are reached. With `judge="seen"` the model's event head
     tells that a gem was taken or the beacon reached. The shipped checkpoint's was not trained: a
     warning says so, and the pose is the judge.
 
