@@ -80,7 +80,7 @@ class PlayConfig:
     """What the dream remembers."""
     device: str = "auto"
     """Where the dream runs."""
-    backend: BackendName = "auto"
+    backend: BackendName = "torch"
     """Who computes the dream: torch, onnx, or auto, the faster of the two on this machine."""
     renderer: RendererName = "auto"
     """What draws the real world."""
