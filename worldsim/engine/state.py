@@ -7,6 +7,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ class EngineState:
             "order": list(self.cache.order),
             "dtype": str(self.tokens.dtype).removeprefix("torch."),
         }
-        arrays = {
+        arrays: dict[str, Any] = {
             "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
             "rgb": self.observation.rgb,
             "depth": self.observation.depth,
@@ -82,7 +83,7 @@ class EngineState:
             **{MEMORY_PREFIX + k: v for k, v in to_arrays(self.memory).items()},
         }
         stream = io.BytesIO()
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        np.savez(stream, **arrays)
         return stream.getvalue()
 
     @staticmethod
@@ -159,7 +160,7 @@ def revive(state: EngineState, dreamer: Dreamer) -> DreamWorld:
     )
 
 
-def _from_arrays(header: dict[str, object], arrays: dict[str, NDArray[np.generic]]) -> EngineState:
+def _from_arrays(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> EngineState:
     dtype = DTYPES[str(header["dtype"])]
     memory = {
         name.removeprefix(MEMORY_PREFIX): array
@@ -167,17 +168,18 @@ def _from_arrays(header: dict[str, object], arrays: dict[str, NDArray[np.generic
         if name.startswith(MEMORY_PREFIX)
     }
     keys, values, tokens = (_to_torch(arrays[name], dtype) for name in ("keys", "values", "tokens"))
-    observation = Observation(arrays["rgb"], arrays["depth"], Pose(*header["pose"]))  # type: ignore[arg-type, misc]
+    right, up, forward = header["move"]
+    x, y, z = header["anchor"]
     return EngineState(
         model_hash=str(header["model_hash"]),
-        seed=int(header["seed"]),  # type: ignore[call-overload]
-        frame=int(header["frame"]),  # type: ignore[call-overload]
-        observation=observation,
+        seed=int(header["seed"]),
+        frame=int(header["frame"]),
+        observation=Observation(arrays["rgb"], arrays["depth"], Pose(*header["pose"])),
         is_real=bool(header["is_real"]),
-        move=tuple(header["move"]),  # type: ignore[arg-type]
-        anchor=tuple(header["anchor"]),  # type: ignore[arg-type]
+        move=(right, up, forward),
+        anchor=(x, y, z),
         tokens=tokens,
-        cache=CacheState(keys, values, tuple(header["order"])),  # type: ignore[arg-type]
+        cache=CacheState(keys, values, tuple(header["order"])),
         memory=from_arrays(memory),
     )
 
