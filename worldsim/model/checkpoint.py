@@ -40,10 +40,16 @@ class Checkpoint:
 
 
 def save_checkpoint(model: WorldModel, folder: Path, training: dict[str, object]) -> None:
-    """Write 16-bit weights and their configuration; a kill leaves the old files intact."""
+    """Write 16-bit weights and their configuration; a kill leaves the old files intact.
+
+    An untrained event head is left out: `load_checkpoint` makes the same one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    left_out = () if model.event_head.is_trained else (EVENT_HEAD,)
     tensors = {
-        name: t.detach().cpu().bfloat16().contiguous() for name, t in model.state_dict().items()
+        name: t.detach().cpu().bfloat16().contiguous()
+        for name, t in model.state_dict().items()
+        if not name.startswith(left_out)
     }
     config = {
         "format": FORMAT,
