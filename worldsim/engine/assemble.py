@@ -13,12 +13,10 @@ from worldsim.actions import to_vector
 from worldsim.backends.denoiser import Denoiser
 from worldsim.camera import pose_matrices
 from worldsim.engine.dream_world import DreamWorld
-from worldsim.engine.hints import Remembered, make_hint, trust_of_last
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.noise import frame_noise
 from worldsim.engine.prepared import Preparations, anchor_from_world
 from worldsim.memory.bank import Keyframe
-from worldsim.memory.planes import joined
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.picture import to_picture
 from worldsim.model.world_model import FrameInputs, WorldModel
@@ -56,11 +54,11 @@ def frame_inputs(
     worlds: Sequence[DreamWorld],
     vectors: Tensor,  # [B, A]
     targets: Sequence[Pose],
-    recalled: Sequence[list[Keyframe]],
+    hints: tuple[Tensor, Tensor],  # [B, 4, H, W] and [B, 1, H, W]
 ) -> FrameInputs:
     config, device = dreamer.model.config, dreamer.device
     poses = torch.from_numpy(pose_matrices(list(targets))).to(device)
-    hint, confidence = make_hint(_remembered(dreamer, worlds, recalled), poses, config.intrinsics)
+    hint, confidence = hints
     shape = (config.latent_channels, *config.latent_hw)
     noise = torch.stack([frame_noise(w.seed, w.frame + 1, shape) for w in worlds]).to(device)
     anchors = torch.stack([anchor_from_world(world.anchor, device) for world in worlds])
@@ -72,41 +70,6 @@ def frame_inputs(
         hint=hint[:, None],
         confidence=confidence[:, None],
         time=torch.tensor([[float(len(w.cache))] for w in worlds], device=device),
-    )
-
-
-def _remembered(
-    dreamer: Dreamer, worlds: Sequence[DreamWorld], recalled: Sequence[list[Keyframe]]
-) -> Remembered:
-    """Recalled keyframes and, as the last source, the last frame; padded to one number."""
-    rows = [_sources(dreamer, w, keys) for w, keys in zip(worlds, recalled, strict=True)]
-    return Remembered(
-        torch.cat([row.pictures for row in rows]),
-        torch.cat([row.poses for row in rows]),
-        torch.cat([row.trust for row in rows]),
-        torch.cat([row.age for row in rows]),
-        torch.cat([row.valid for row in rows]),
-        joined([row.planes for row in rows if row.planes is not None], 0),
-    )
-
-
-def _sources(dreamer: Dreamer, world: DreamWorld, keys: list[Keyframe]) -> Remembered:
-    """Of one world."""
-    last, device = world.observation, dreamer.device
-    pad = dreamer.model.config.sources - 1 - len(keys)
-    shown = [dreamer.prepared.shown(k) for k in keys]
-    shown += [dreamer.prepared.show(last.rgb, last.depth)] * (pad + 1)
-    trust = [k.trust for k in keys] + [trust_of_last(world.is_real)] * (pad + 1)
-    age = [float(world.frame + 1 - k.frame) for k in keys] + [0.0] * (pad + 1)
-    valid = [True] * len(keys) + [False] * pad + [True]
-    poses = pose_matrices([k.pose for k in keys] + [last.pose] * (pad + 1))
-    return Remembered(
-        torch.stack([source.picture for source in shown])[None],
-        torch.from_numpy(poses)[None].to(device),
-        torch.tensor([trust], device=device),
-        torch.tensor([age], device=device),
-        torch.tensor([valid], device=device),
-        joined([source.planes for source in shown], 1),
     )
 
 

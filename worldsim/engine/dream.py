@@ -19,7 +19,9 @@ from worldsim.engine.assemble import (
 from worldsim.engine.context import context_of
 from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepare_move, remember
 from worldsim.engine.footing import Surroundings, lookout, step_on
+from worldsim.engine.imagine import completed_hints
 from worldsim.engine.kv_cache import KVCache
+from worldsim.engine.recollect import recollect
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.heads import settled
@@ -45,6 +47,7 @@ def new_world(dreamer: Dreamer, seed: int, first: Observation, memory: MemoryBan
         tokens=torch.zeros(config.tokens, config.dim, dtype=weight.dtype, device=weight.device),
         cache=KVCache(config, weight.dtype, weight.device),
         memory=memory,
+        horizon=origin(first.pose),
     )
     remember(world)
     return world
@@ -81,7 +84,8 @@ def advance(
     with metrics.stage("retrieve"):
         recalled = [recall(dreamer, w, pose) for w, pose in zip(worlds, targets, strict=True)]
     with metrics.stage("hint"):
-        frames = frame_inputs(dreamer, worlds, vectors, targets, recalled)
+        hints = completed_hints(dreamer, worlds, targets, recalled)
+        frames = frame_inputs(dreamer, worlds, vectors, targets, hints)
     with metrics.stage("context"):
         context = context_of(dreamer, worlds, recalled)
     with metrics.stage("denoise"):
@@ -100,7 +104,8 @@ def absorb(dreamer: Dreamer, world: DreamWorld, action: Action, seen: Observatio
     prepare_move(world, seen.pose)
     recalled = [recall(dreamer, world, seen.pose)]
     vectors = action_vectors(dreamer, [action])
-    frames = frame_inputs(dreamer, [world], vectors, [seen.pose], recalled)
+    hints = recollect(dreamer, [world], [seen.pose], recalled)
+    frames = frame_inputs(dreamer, [world], vectors, [seen.pose], hints)
     context = context_of(dreamer, [world], recalled)
     level = torch.full_like(frames.sigma, SHOWN_LEVEL)
     truth = dreamer.model.encode(as_pictures(dreamer, [seen])[:, None])

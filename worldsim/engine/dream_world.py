@@ -31,6 +31,8 @@ class DreamWorld:
     tokens: Tensor  # [S, D] trunk tokens of the last frame, for the heads
     cache: KVCache
     memory: MemoryBank
+    horizon: tuple[float, float, float]  # from where the sky was last seen or imagined, metres
+    imagined: Keyframe | None = None  # ahead of the frame; not in memory, for nobody has seen it
     recalled: tuple[Keyframe, ...] = ()  # what the last frame was dreamed from, best first
 
 
@@ -48,6 +50,8 @@ def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: boo
     moved = seen.pose.displacement_from(world.observation.pose)
     world.move = STILL if teleported else moved
     world.observation, world.is_real = seen, is_real
+    if is_real:
+        world.horizon, world.imagined = origin(seen.pose), None
     world.frame += 1
     remember(world, touched=action.attack or action.use)
 

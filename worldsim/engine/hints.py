@@ -12,12 +12,14 @@ from worldsim.camera import Intrinsics
 from worldsim.memory.hint import Sources
 from worldsim.memory.planes import Planes, fit_planes
 from worldsim.memory.reproject import reproject
+from worldsim.model.outpainter import COARSE_PX
 from worldsim.model.picture import decode_depth, encode_depth
 
 TRUST_REAL = 1.0
 TRUST_DREAM = 0.6  # too little to contradict a real frame
 TRUST_TOUCHED = 0.75  # of a dream just after the hand acted: enough to, the world was changed
 TRUST_LAST = 0.3  # a dreamed last frame, resampled by nature, counts where nothing else does
+IMAGINED = 0.05  # confidence of what was never seen, but imagined coarsely
 FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
 
 
@@ -73,6 +75,17 @@ def make_hint(
     picture = torch.cat((hint.rgb, encode_depth(hint.depth)[:, None]), dim=1)
     confidence = hint.confidence[:, None]
     return fill_unknown(picture, (confidence > 0).to(picture.dtype)), confidence
+
+
+def with_imagined(
+    hint: Tensor,  # [B, 4, H, W]
+    confidence: Tensor,  # [B, 1, H, W]
+    imagined: Tensor,  # [B, 4, H/4, W/4] a coarse picture of the same view
+) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] and [B, 1, H, W]
+    """Fills what memory does not know with what was imagined there, and says so."""
+    fine = F.interpolate(imagined, scale_factor=COARSE_PX, mode="bilinear", align_corners=False)
+    known = confidence > 0
+    return torch.where(known, hint, fine), torch.where(known, confidence, IMAGINED)
 
 
 def fill_unknown(

@@ -20,11 +20,12 @@ from worldsim.engine.kv_cache import CacheState, KVCache
 from worldsim.errors import OutputError, StateError
 from worldsim.memory.bank import BankState, MemoryBank
 from worldsim.memory.bank_arrays import from_arrays, to_arrays
+from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Observation, Pose
 
 FORMAT = "worldsim-state"
-FORMAT_VERSION = 2
-MEMORY_PREFIX = "memory."
+FORMAT_VERSION = 3
+MEMORY_PREFIX, IMAGINED_PREFIX = "memory.", "imagined."
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DAMAGED = (  # what NumPy, zipfile and json raise for bytes that are not what they should be
     ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile,
@@ -45,12 +46,15 @@ class EngineState:
     tokens: Tensor  # [S, D]
     cache: CacheState
     memory: BankState
+    horizon: tuple[float, float, float]
+    imagined: Keyframe | None
 
     @property
     def nbytes(self) -> int:
         """Bytes of its own; memory's keyframes and cells are shared with the running dream."""
         seen = self.observation.rgb.nbytes + self.observation.depth.nbytes
         tensors = (self.tokens, self.cache.keys, self.cache.values)
+        seen += 0 if self.imagined is None else self.imagined.nbytes
         return seen + sum(tensor.nbytes for tensor in tensors) + self.memory.table_nbytes
 
     def nbytes_beyond(self, later: EngineState) -> int:
@@ -70,6 +74,8 @@ class EngineState:
             "is_real": self.is_real,
             "move": list(self.move),
             "anchor": list(self.anchor),
+            "horizon": list(self.horizon),
+            "imagined": self.imagined and _place(self.imagined),
             "order": list(self.cache.order),
             "dtype": str(self.tokens.dtype).removeprefix("torch."),
         }
@@ -82,6 +88,9 @@ class EngineState:
             "values": _to_numpy(self.cache.values),
             **{MEMORY_PREFIX + k: v for k, v in to_arrays(self.memory).items()},
         }
+        if self.imagined is not None:
+            arrays |= {IMAGINED_PREFIX + "rgb": self.imagined.rgb}
+            arrays |= {IMAGINED_PREFIX + "depth": self.imagined.depth}
         stream = io.BytesIO()
         np.savez(stream, **arrays)
         return stream.getvalue()
@@ -137,6 +146,8 @@ def capture(world: DreamWorld, model_hash: str) -> EngineState:
         tokens=world.tokens,
         cache=world.cache.state(),
         memory=world.memory.snapshot(),
+        horizon=world.horizon,
+        imagined=world.imagined,
     )
 
 
@@ -157,6 +168,8 @@ def revive(state: EngineState, dreamer: Dreamer) -> DreamWorld:
         tokens=state.tokens.to(weight.device, weight.dtype),
         cache=cache,
         memory=memory,
+        horizon=state.horizon,
+        imagined=state.imagined,
     )
 
 
@@ -170,6 +183,7 @@ def _from_arrays(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Eng
     keys, values, tokens = (_to_torch(arrays[name], dtype) for name in ("keys", "values", "tokens"))
     right, up, forward = header["move"]
     x, y, z = header["anchor"]
+    from_x, from_y, from_z = header["horizon"]
     return EngineState(
         model_hash=str(header["model_hash"]),
         seed=int(header["seed"]),
@@ -181,7 +195,22 @@ def _from_arrays(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Eng
         tokens=tokens,
         cache=CacheState(keys, values, tuple(header["order"])),
         memory=from_arrays(memory),
+        horizon=(from_x, from_y, from_z),
+        imagined=_imagined(header["imagined"], arrays),
     )
+
+
+def _place(imagined: Keyframe) -> dict[str, Any]:
+    pose = imagined.pose
+    where = [pose.x, pose.y, pose.z, pose.yaw_deg, pose.pitch_deg]
+    return {"pose": where, "frame": imagined.frame, "trust": imagined.trust}
+
+
+def _imagined(place: dict[str, Any] | None, arrays: dict[str, NDArray[Any]]) -> Keyframe | None:
+    if place is None:
+        return None
+    rgb, depth = (arrays[IMAGINED_PREFIX + name] for name in ("rgb", "depth"))
+    return Keyframe(rgb, depth, Pose(*place["pose"]), int(place["frame"]), float(place["trust"]))
 
 
 def _to_numpy(tensor: Tensor) -> NDArray[np.generic]:

@@ -23,6 +23,7 @@ from worldsim.memory.planes import MIN_SCALE, Planes
 SUPPORT_RELATIVE, SUPPORT_M = 0.06, 0.05  # depths this close are the same surface
 CARVE_RELATIVE, CARVE_M = 0.05, 0.05  # depths beyond this are seen through
 SKY_TOLERANCE = 5e-4  # 1/m; below this inverse depth a point cannot be told from the sky
+CLEAR_M = 26.0  # a sky tells that nothing is nearer than this; what is farther, fog may hide
 MORE_TRUSTED = 1.25  # a frame trusted this many times more overrules all supporters
 AS_TRUSTED = 0.7  # a newer frame overrules them with this share of their trust
 DECIDES_FROM = (
@@ -143,8 +144,8 @@ def _look_up(
     support = positive(tolerance.sub_((w_seen - w_point).abs_()).sub_(blind))
     farther = (-CARVE_M * w_point).add_(1 - CARVE_RELATIVE).mul_(w_point).sub_(SKY_TOLERANCE)
     farther = farther.sub_(blind)
-    through = positive(farther - w_seen)
-    carve = positive(farther.sub_(planes.nearest.gather(2, index)))
+    through = positive(farther - w_seen.clamp(min=1 / CLEAR_M))
+    carve = positive(farther.sub_(planes.nearest.gather(2, index).clamp_(min=1 / CLEAR_M)))
 
     facing = torch.addcmul(level * tz, slope_x, -focal * tx).addcmul_(slope_y, focal * ty).add_(1.0)
     # A patch covers shrink**3 / facing source pixels a target pixel.

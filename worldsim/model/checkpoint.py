@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -13,10 +13,12 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from worldsim.actions import SCHEMA, schema_hash
 from worldsim.errors import CheckpointError, ConfigError
 from worldsim.model.heads import EventHead
+from worldsim.model.outpainter import Outpainter
 from worldsim.model.presets import ModelConfig
 from worldsim.model.world_model import WorldModel
 
@@ -25,7 +27,10 @@ FORMAT_VERSION = 1
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 SHIPPED = Path(str(files("worldsim.assets.checkpoints")))
-EVENT_HEAD = "event_head."
+PARTS: dict[str, Callable[[ModelConfig], nn.Module]] = {
+    "event_head.": EventHead,
+    "outpainter.": Outpainter,
+}  # that weights may lack; untrained they do nothing
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +47,10 @@ class Checkpoint:
 def save_checkpoint(model: WorldModel, folder: Path, training: dict[str, object]) -> None:
     """Write 16-bit weights and their configuration; a kill leaves the old files intact.
 
-    An untrained event head is left out: `load_checkpoint` makes the same one.
+    An untrained event head or outpainter is left out: `load_checkpoint` makes the same one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    left_out = () if model.event_head.is_trained else (EVENT_HEAD,)
+    left_out = tuple(part for part in PARTS if not model.get_submodule(part[:-1]).is_trained)
     tensors = {
         name: t.detach().cpu().bfloat16().contiguous()
         for name, t in model.state_dict().items()
@@ -69,7 +74,7 @@ def save_checkpoint(model: WorldModel, folder: Path, training: dict[str, object]
 def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
     """Load a shipped checkpoint by name, or a folder by path.
 
-    One from before there was an event head gets an untrained one.
+    What it lacks of the parts that a model can do without is made untrained.
 
     Raises CheckpointError if it is missing, truncated, foreign, or of another schema.
     """
@@ -78,7 +83,7 @@ def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
     model = _build(folder, record)
     weights = folder / WEIGHTS_NAME
     expected = model.state_dict()
-    tensors = with_event_head(_read_weights(weights), fresh_event_head(model.config))
+    tensors = with_all_parts(_read_weights(weights), fresh_parts(model.config))
     wrong = [
         name
         for name in expected.keys() | tensors.keys()
@@ -98,22 +103,24 @@ def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
     return Checkpoint(model.eval(), weights_hash(weights), training)
 
 
-def with_event_head(
+def with_all_parts(
     tensors: Mapping[str, torch.Tensor], fresh: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """The tensors of a model; those of `fresh` for its event head if it has nothing of one."""
-    if any(name.startswith(EVENT_HEAD) for name in tensors):
-        return dict(tensors)
-    logger.info("these weights have no event head: an untrained one takes its place")
-    return {**tensors, **{k: t for k, t in fresh.items() if k.startswith(EVENT_HEAD)}}
+    """The tensors of a model; those of `fresh` for each part that it has nothing of."""
+    lacking = tuple(part for part in PARTS if not any(name.startswith(part) for name in tensors))
+    for part in lacking:
+        logger.info("these weights have no %s: an untrained one takes its place", part[:-1].replace("_", " "))
+    return {**tensors, **{name: t for name, t in fresh.items() if name.startswith(lacking)}}
 
 
-def fresh_event_head(config: ModelConfig) -> dict[str, torch.Tensor]:
-    """An untrained event head, the same each time, by the names that it has in a model."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        head = EventHead(config)
-    return {EVENT_HEAD + name: tensor for name, tensor in head.state_dict().items()}
+def fresh_parts(config: ModelConfig) -> dict[str, torch.Tensor]:
+    """Untrained parts, the same each time, by the names that they have in a model."""
+    tensors: dict[str, torch.Tensor] = {}
+    for part, make in PARTS.items():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            tensors |= {part + name: tensor for name, tensor in make(config).state_dict().items()}
+    return tensors
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:

@@ -33,12 +33,14 @@ class ModelConfig:
     recalled: int = 2  # recalled frames attended to
     sources: int = 5  # keyframes and last frame that the hint is made from
     sample_levels: tuple[float, ...] = (1.0,)
+    outpaint: tuple[int, ...] = (48, 96, 192)  # channels of the outpainter, from 1/4 downwards
+    outpaint_depth: int = 3  # its transformer blocks
     action_size: int = VECTOR_SIZE
 
     def __post_init__(self) -> None:
         sizes = (
             "width", "height", "latent_channels", "downscale", "patch", "dim", "depth", "heads",
-            "context", "sources", "action_size",
+            "context", "sources", "action_size", "outpaint_depth",
         )  # fmt: skip
         self._require((name, _is_size(getattr(self, name)), "a positive int") for name in sizes)
         self._require([("codec", self.codec in CODECS, f"one of {CODECS}")])
@@ -51,6 +53,7 @@ class ModelConfig:
             ("width", self.width % stride == 0, f"a multiple of {stride}"),
             ("height", self.height % stride == 0, f"a multiple of {stride}"),
             ("dim", self.dim % (2 * self.heads) == 0, f"a multiple of {2 * self.heads}"),
+            ("outpaint", self._halves_evenly(), "channels, as many as the frame can be halved"),
             ("stage_blocks", len(self.stage_blocks) == len(self.stages), "one entry per stage"),
             ("sample_levels", self.sample_levels[:1] == (1.0,), "a tuple that starts at 1.0"),
         ]
@@ -63,6 +66,11 @@ class ModelConfig:
                     repr(getattr(self, name)),
                     "Correct the model configuration.",
                 )
+
+    def _halves_evenly(self) -> bool:
+        stride = 2 ** (len(self.outpaint) + 1)
+        is_even = self.width % stride == 0 and self.height % stride == 0
+        return len(self.outpaint) > 0 and is_even and self.outpaint[-1] % (2 * self.heads) == 0
 
     @property
     def token_stride(self) -> int:
@@ -130,7 +138,7 @@ _LATENT = replace(
 PRESETS: dict[str, ModelConfig] = {
     "tiny": replace(
         _SMALL, width=64, height=48, stages=(16, 24, 32), stage_blocks=(1, 1, 1), dim=64, depth=2,
-        heads=2, context=3,
+        heads=2, context=3, outpaint=(16, 32), outpaint_depth=1,
     ),
     "small": _SMALL,
     "base": replace(

@@ -21,6 +21,7 @@ from worldsim.model.codec import make_codec
 from worldsim.model.conditioning import FrameConditioner, RayEncoder
 from worldsim.model.conv import Down, Stage, Up, channel_norm
 from worldsim.model.heads import EventHead, PoseHead
+from worldsim.model.outpainter import Outpainter
 from worldsim.model.presets import ModelConfig
 from worldsim.model.trunk import Context, FrameKV, Trunk
 
@@ -71,6 +72,7 @@ class WorldModel(nn.Module):
         self.recall_tokens = nn.Linear(channels * config.patch_of_token**2, config.dim)
         self.pose_head = PoseHead(config)
         self.event_head = EventHead(config)
+        self.outpainter = Outpainter(config)
         _start_as_hint(self.out, channels)
 
     def forward(self, frames: FrameInputs, context: Context | None = None) -> Prediction:

@@ -9,8 +9,20 @@ from einops import rearrange, repeat
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
-from worldsim.engine.hints import TRUST_DREAM, Remembered, make_hint, trust_of_last
+from worldsim.engine.hints import (
+    TRUST_DREAM,
+    Remembered,
+    make_hint,
+    trust_of_last,
+    with_imagined,
+)
+from worldsim.model.outpainter import coarse
+from worldsim.model.picture import SKY_CODE
 from worldsim.train.batch import ClipBatch
+
+IMAGINED_SHARE = 0.85  # clips in which an outpainter completes the hints
+IMAGINED_NOISE = 0.15  # largest standard deviation of its errors
+SKY_RENEWED = 0.15  # of those clips: it draws the sky anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +127,46 @@ def bare_hints(
 ) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W], [B, T, 1, H, W]
     """Hints from keyframes alone."""
     return clip_hints(remembered, poses, None, None, False, intrinsics)
+
+
+def imagine(
+    hint: Tensor,  # [B, T, 4, H, W]
+    confidence: Tensor,  # [B, T, 1, H, W]
+    truth: Tensor,  # [B, T, 4, H, W]
+) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W], [B, T, 1, H, W]
+    """Hints as an outpainter completes them, for most clips: here it imagines the truth.
+
+    What it imagines is never quite right, so the coarse picture is noisy, by a level that differs
+    from clip to clip (conditioning augmentation; Ho et al. 2022, "Cascaded diffusion models"). In
+    some clips it imagines the sky anew, as it does for a horizon that comes nearer.
+    """
+    each = (len(hint), 1, 1, 1, 1)
+    wanted = torch.rand(each, device=hint.device) < IMAGINED_SHARE
+    renewed = torch.rand(each, device=hint.device) < SKY_RENEWED
+    level = IMAGINED_NOISE * torch.rand(each, device=hint.device)
+    sure = confidence * ~(renewed & (hint[:, :, 3:] < SKY_CODE))
+    completed, told = completed_by(truth, hint, sure, level)
+    return torch.where(wanted, completed, hint), torch.where(wanted, told, confidence)
+
+
+def completed_by(
+    truth: Tensor,  # [B, T, 4, H, W]
+    hint: Tensor,  # [B, T, 4, H, W]
+    confidence: Tensor,  # [B, T, 1, H, W]
+    noise_level: Tensor | float = 0.0,  # or [B, 1, 1, 1, 1]
+) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W], [B, T, 1, H, W]
+    """Hints completed by the coarse truth, with noise of this standard deviation."""
+    batch = len(hint)
+    picture = rearrange(
+        coarse(rearrange(truth, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t c h w", b=batch
+    )
+    picture = picture + noise_level * torch.randn_like(picture)
+    flat = (rearrange(x, "b t c h w -> (b t) c h w") for x in (hint, confidence, picture))
+    hint, confidence = with_imagined(*flat)
+    return (
+        rearrange(hint, "(b t) c h w -> b t c h w", b=batch),
+        rearrange(confidence, "(b t) c h w -> b t c h w", b=batch),
+    )
 
 
 def _with_previous(

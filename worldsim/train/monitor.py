@@ -16,7 +16,13 @@ from worldsim.model.world_model import WorldModel
 from worldsim.record.contact_sheet import contact_sheet, save_png
 from worldsim.train.batch import ClipBatch, ClipConfig, sample_clips
 from worldsim.train.data import Episode
-from worldsim.train.hints import DamageConfig, bare_hints, damage, remembered_keyframes
+from worldsim.train.hints import (
+    DamageConfig,
+    bare_hints,
+    completed_by,
+    damage,
+    remembered_keyframes,
+)
 from worldsim.train.rollouts import dream_keyframes, frame_inputs, quantised
 from worldsim.train.teacher import anchor_from_world, recall_context
 
@@ -61,6 +67,7 @@ def _predict(
     model: WorldModel, batch: ClipBatch, remembered: Remembered, levels: tuple[float, ...]
 ) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W] dream and hint
     hint, confidence = bare_hints(remembered, batch.poses, model.config.intrinsics)
+    hint, confidence = completed_by(batch.pictures, hint, confidence)
     anchors = anchor_from_world(batch.poses)
     sigma = torch.ones_like(batch.poses[..., 0, 0])
     noise = torch.randn_like(model.encode(hint))

@@ -26,6 +26,7 @@ EDGE_LAYERS = (
     "token_rays",
     "pose_head",
     "event_head",
+    "level",
 )
 
 
@@ -104,7 +105,7 @@ def make_optimizers(
 
 
 def is_hidden(name: str, p: nn.Parameter) -> bool:
-    layer, *_ = name.split(".")
+    layer, *_ = name.removeprefix("outpainter.").split(".")
     return p.ndim > 1 and layer not in EDGE_LAYERS and not name.endswith("modulation_offset")
 
 

@@ -19,7 +19,7 @@ from worldsim.engine.hints import TRUST_DREAM, Remembered
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, WorldModel
 from worldsim.train.batch import ClipBatch
-from worldsim.train.hints import bare_hints
+from worldsim.train.hints import bare_hints, imagine
 
 
 def frame_inputs(
@@ -59,6 +59,7 @@ def dream_keyframes(
         older.valid[:, : k + 1] = False
         pose = remembered.poses[:, k : k + 1]
         hint, confidence = bare_hints(older, pose, model.config.intrinsics)
+        hint, confidence = imagine(hint, confidence, remembered.pictures[:, k : k + 1])
         dream = _dream_one(model, batch, hint, confidence, pose)
         dream = torch.where(confidence[:, 0] > 0, dream, remembered.pictures[:, k])
         remembered = _replace_keyframe(remembered, k, dream)

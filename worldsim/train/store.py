@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from worldsim.errors import CheckpointError
-from worldsim.model.checkpoint import with_event_head
+from worldsim.model.checkpoint import with_all_parts
 from worldsim.record.output import replace_file
 from worldsim.train.data import Episode
 from worldsim.train.ema import Ema
@@ -75,8 +75,8 @@ def load_state(
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(with_event_head(state["model"], model.state_dict()))
-        ema.model.load_state_dict(with_event_head(state["ema"], ema.model.state_dict()))
+        model.load_state_dict(with_all_parts(state["model"], model.state_dict()))
+        ema.model.load_state_dict(with_all_parts(state["ema"], ema.model.state_dict()))
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
     except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:

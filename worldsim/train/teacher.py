@@ -15,7 +15,14 @@ from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel, pool_confidence
 from worldsim.train.batch import ClipBatch
 from worldsim.train.critic import Critic, balance
-from worldsim.train.hints import DamageConfig, bare_hints, clip_hints, damage, remembered_keyframes
+from worldsim.train.hints import (
+    DamageConfig,
+    bare_hints,
+    clip_hints,
+    damage,
+    imagine,
+    remembered_keyframes,
+)
 from worldsim.train.losses import (
     UNKNOWN_WEIGHT,
     noise_levels,
@@ -129,6 +136,7 @@ def _draft(
     dreamer: WorldModel, batch: ClipBatch, remembered: Remembered, anchors: Tensor
 ) -> Tensor:  # [B, T, 4, H, W]
     hint, confidence = bare_hints(remembered, batch.poses, dreamer.config.intrinsics)
+    hint, confidence = imagine(hint, confidence, batch.pictures)
     sigma = torch.ones_like(batch.poses[..., 0, 0])
     with torch.no_grad():
         noise = torch.randn_like(dreamer.encode(hint))
@@ -160,6 +168,7 @@ def _noisy_inputs(
             draft is None,
             model.config.intrinsics,
         )
+        hint, confidence = imagine(hint, confidence, batch.pictures)
     sigma = noise_levels((shape[0], shape[1]), device)
     use_draft = torch.rand(shape[0], 1, 1, 1, 1, device=device) < config.draft_input
     with torch.no_grad():

@@ -1,0 +1,109 @@
+"""Completing hints: what comes into view and is in nobody's memory is imagined, once and whole.
+
+A strip of six pixels a tick would be imagined anew each time, and never come to a whole. So the
+outpainter looks ahead of a turn, and what it sees there serves for the ticks that follow, as one
+more source of hints: the least trusted. The horizon is a case of its own: what stands behind the
+fog comes nearer while one walks, but the sky in front of it was seen and is known. After some
+metres the sky is imagined anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldsim.camera import pose_matrices
+from worldsim.engine.assemble import Dreamer, as_pictures, recall
+from worldsim.engine.dream_world import DreamWorld, origin
+from worldsim.engine.hints import IMAGINED, fill_unknown, with_imagined
+from worldsim.engine.noise import frame_noise
+from worldsim.engine.recollect import recollect
+from worldsim.memory.bank import Keyframe
+from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse, coarse_rays
+from worldsim.model.picture import CHANNELS, SKY_CODE, from_picture
+from worldsim.types import Pose
+
+WANTING = 0.015  # share of a view that nobody knows: from here on it is imagined
+URGENT = 0.1  # at once; smaller shares wait some ticks after the last time
+PAUSE_TICKS = 3
+AHEAD_TICKS, AHEAD_DEG = 6, 40.0  # of a turn, and no farther than this
+HORIZON_M = 4.0  # the way after which the sky is imagined anew
+
+
+def completed_hints(
+    dreamer: Dreamer,
+    worlds: Sequence[DreamWorld],
+    targets: Sequence[Pose],
+    recalled: Sequence[list[Keyframe]],
+) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] a picture, [B, 1, H, W] its confidence
+    """What memory shows, completed by what an outpainter imagines, if these weights have one."""
+    hint, confidence = recollect(dreamer, worlds, targets, recalled)
+    if not dreamer.model.outpainter.is_trained:
+        return hint, confidence
+    for i, (world, target) in enumerate(zip(worlds, targets, strict=True)):
+        horizon = _is_near(world, target)
+        if horizon or _is_wanting(world, float((confidence[i] == 0).float().mean())):
+            _imagine(dreamer, world, target, sky=horizon)
+            again = recollect(dreamer, [world], [target], [recalled[i]])
+            hint[i], confidence[i] = again[0][0], again[1][0]
+    doubtful = (confidence > 0) & (confidence < IMAGINED)
+    return hint, confidence.masked_fill(doubtful, IMAGINED)
+
+
+def _is_near(world: DreamWorld, target: Pose) -> bool:
+    """Whether the horizon has come nearer than when it was last imagined."""
+    way = target.position() - np.array(world.horizon)
+    return float(np.hypot(way[0], way[2])) > HORIZON_M
+
+
+def _is_wanting(world: DreamWorld, unknown: float) -> bool:
+    since = PAUSE_TICKS if world.imagined is None else world.frame + 1 - world.imagined.frame
+    return unknown > URGENT or (unknown > WANTING and since >= PAUSE_TICKS)
+
+
+def _imagine(dreamer: Dreamer, world: DreamWorld, target: Pose, *, sky: bool) -> None:
+    """Look ahead, and keep what was imagined there in place of the last."""
+    pose = target if sky else _ahead(world.observation.pose, target)
+    hint, confidence = recollect(dreamer, [world], [pose], [recall(dreamer, world, pose)])
+    if sky:
+        confidence = confidence.masked_fill(hint[:, 3:] < SKY_CODE, 0.0)
+        hint = fill_unknown(hint, (confidence > 0).to(hint.dtype))
+        world.horizon = origin(pose)
+    picture = _sample(dreamer, world, pose, hint, confidence)
+    whole, _ = with_imagined(hint, confidence, picture)
+    rgb, depth = from_picture(whole.clamp(-1.0, 1.0))
+    frozen = rgb[0].cpu().numpy(), depth[0].cpu().numpy().astype(np.float16)
+    world.imagined = Keyframe(*frozen, pose, world.frame + 1, IMAGINED)
+
+
+def _sample(
+    dreamer: Dreamer,
+    world: DreamWorld,
+    pose: Pose,
+    hint: Tensor,  # [1, 4, H, W]
+    confidence: Tensor,  # [1, 1, H, W]
+) -> Tensor:  # [1, 4, h, w]
+    camera = dreamer.model.config.intrinsics
+    here = torch.from_numpy(pose_matrices([pose])).to(dreamer.device)
+    view = CoarseView(
+        hint=coarse(hint),
+        known=coarse((confidence > 0).to(hint.dtype)),
+        elsewhere=coarse(as_pictures(dreamer, [world.observation])),
+        rays=coarse_rays(here, camera),
+    )
+    shape = (CHANNELS, camera.height // COARSE_PX, camera.width // COARSE_PX)
+    noise = frame_noise(world.seed, -1 - world.frame, shape)  # not that of the frame
+    return dreamer.model.outpainter.sample(view, noise[None].to(dreamer.device))
+
+
+def _ahead(last: Pose, target: Pose) -> Pose:
+    """Where a turn leads to within some ticks; a sudden one has led there already."""
+    yaw_deg = (target.yaw_deg - last.yaw_deg + 180.0) % 360.0 - 180.0
+    turn = np.array((yaw_deg, target.pitch_deg - last.pitch_deg))
+    if np.abs(turn).max() > AHEAD_DEG:
+        return target
+    ahead = np.clip(turn * AHEAD_TICKS, -AHEAD_DEG, AHEAD_DEG)
+    return target.turned(float(ahead[0]), float(ahead[1]))
