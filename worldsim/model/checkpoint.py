@@ -109,7 +109,10 @@ def with_all_parts(
     """The tensors of a model; those of `fresh` for each part that it has nothing of."""
     lacking = tuple(part for part in PARTS if not any(name.startswith(part) for name in tensors))
     for part in lacking:
-        logger.info("these weights have no %s: an untrained one takes its place", part[:-1].replace("_", " "))
+        logger.info(
+            "these weights have no %s: an untrained one takes its place",
+            part[:-1].replace("_", " "),
+        )
     return {**tensors, **{name: t for name, t in fresh.items() if name.startswith(lacking)}}
 
 

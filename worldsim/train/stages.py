@@ -72,6 +72,7 @@ class TeacherStage:
         self.drawn: list[Episode] = []
         self.model.codec.requires_grad_(False)
         self.model.event_head.requires_grad_(False)  # of the heads stage
+        self.model.outpainter.requires_grad_(False)  # of its own stage
         self._walks: Walks | None = None
 
     @cached_property

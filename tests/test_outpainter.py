@@ -1,0 +1,148 @@
+"""The outpainter: what it is told, what it keeps, and that it learns."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from dreams import begun, plane_episode, random_model, walk
+
+from worldsim.camera import pose_matrices
+from worldsim.engine import imagine
+from worldsim.engine.hints import IMAGINED, with_imagined
+from worldsim.engine.state import EngineState
+from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse_rays
+from worldsim.model.presets import preset
+from worldsim.train.outpainter_stage import (
+    OutpainterRunConfig,
+    OutpainterStage,
+    Views,
+    look_at,
+    outpainter_loss,
+)
+from worldsim.types import Action, Pose
+
+CAMERA = preset("tiny").intrinsics
+H, W = CAMERA.height // COARSE_PX, CAMERA.width // COARSE_PX
+TURN = Action(yaw_deg=12.0)
+AHEAD = Action(forward=True)
+
+
+@pytest.fixture(scope="module")
+def views() -> Views:
+    walk = [Action(forward=True, yaw_deg=9.0 * math.sin(i / 4)) for i in range(24)]
+    episode = plane_episode(walk)
+    return look_at([(episode, t) for t in (3, 8, 15, 24)], CAMERA, np.random.default_rng(4))
+
+
+def blank(known: float) -> CoarseView:
+    return CoarseView(
+        torch.full((1, 4, H, W), 0.25),
+        torch.full((1, 1, H, W), known),
+        torch.zeros(1, 4, H, W),
+        coarse_rays(torch.from_numpy(pose_matrices([Pose(0.0, 2.0, 0.0)])), CAMERA),
+    )
+
+
+def test_what_is_wholly_known_stays_as_it_is() -> None:
+    sample = random_model().outpainter.sample(blank(1.0), torch.randn(1, 4, H, W))
+    assert torch.equal(sample, blank(1.0).hint)
+
+
+def test_what_is_unknown_depends_on_the_noise_and_stays_in_range() -> None:
+    outpainter = random_model().outpainter
+    a, b = (outpainter.sample(blank(0.0), torch.randn(1, 4, H, W)) for _ in range(2))
+    assert not torch.equal(a, b)
+    assert max(a.abs().max(), b.abs().max()) <= 1.0
+
+
+def test_coarse_rays_are_of_unit_length_and_turn_with_the_camera() -> None:
+    poses = pose_matrices([Pose(0.0, 2.0, 0.0), Pose(5.0, 2.0, 1.0, yaw_deg=90.0)])
+    north, east = coarse_rays(torch.from_numpy(poses), CAMERA)
+    assert torch.allclose(north.norm(dim=0), torch.ones(H, W), atol=1e-5)
+    assert torch.allclose(east[0], -north[2], atol=1e-5)
+
+
+def test_only_unknown_pixels_are_filled_and_marked_as_imagined() -> None:
+    hint, confidence = torch.zeros(1, 4, 8, 8), torch.zeros(1, 1, 8, 8)
+    confidence[..., :4] = 0.9
+    filled, told = with_imagined(hint, confidence, torch.ones(1, 4, 2, 2))
+    assert not filled[..., :4].any() and (filled[..., 4:] == 1.0).all()
+    assert torch.equal(told.unique(), torch.tensor([IMAGINED, 0.9]))
+
+
+# Training
+
+
+def test_a_view_knows_a_part_of_what_it_shows(views: Views) -> None:
+    told = views.told
+    assert views.truth.shape == told.hint.shape == (4, 4, H, W)
+    assert 0.0 < float(told.known.mean()) <= 1.0
+    sure = (told.known == 1.0).expand_as(told.hint)
+    assert (told.hint - views.truth)[sure].abs().mean() < 0.1
+
+
+def test_a_mirror_image_is_a_view_of_a_world_with_x_reversed(views: Views) -> None:
+    mirrored = views.mirrored(torch.tensor([True, False, False, False]))
+    assert torch.equal(mirrored.truth[0], views.truth[0].flip(-1))
+    assert torch.equal(mirrored.told.rays[0, 0], -views.told.rays[0, 0].flip(-1))
+    assert torch.equal(mirrored.truth[1:], views.truth[1:])
+
+
+def test_the_outpainter_learns_a_view(views: Views) -> None:
+    torch.manual_seed(0)
+    model = random_model()
+    optimizer = torch.optim.Adam(model.outpainter.parameters(), 2e-3)
+    losses = []
+    for _ in range(40):
+        loss = outpainter_loss(model, views)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert np.mean(losses[-8:]) < 0.5 * np.mean(losses[:8])
+
+
+def test_its_stage_trains_nothing_else() -> None:
+    model = random_model()
+    OutpainterStage(model, OutpainterRunConfig())
+    trained = {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad}
+    assert trained == {"outpainter"}
+
+
+# In the engine
+
+
+def test_a_turn_into_the_unknown_is_imagined_ahead() -> None:
+    engine = begun()
+    walk(engine, [TURN])
+    ahead = engine.snapshot().imagined
+    assert ahead is not None and ahead.trust == IMAGINED
+    assert ahead.pose.yaw_deg != engine.snapshot().observation.pose.yaw_deg
+
+
+def test_after_some_metres_the_sky_is_imagined_anew() -> None:
+    engine = begun()
+    start = engine.snapshot().horizon
+    walk(engine, [AHEAD] * int(imagine.HORIZON_M / 0.2 + 4))
+    assert math.dist(engine.snapshot().horizon, start) > imagine.HORIZON_M
+
+
+def test_a_world_that_has_imagined_goes_on_alike_from_a_file() -> None:
+    engine, twin = begun(), begun(seed=8)
+    walk(engine, [TURN] * 2)
+    state = EngineState.from_bytes(engine.snapshot().to_bytes())
+    assert state.imagined is not None
+    twin.restore(state)
+    for a, b in zip(walk(engine, [TURN] * 3), walk(twin, [TURN] * 3), strict=True):
+        assert np.array_equal(a.rgb, b.rgb)
+
+
+def test_an_untrained_outpainter_imagines_nothing() -> None:
+    engine = begun()
+    outpainter = engine._dreamer.model.outpainter
+    torch.nn.init.zeros_(outpainter.out.weight)
+    walk(engine, [TURN] * 3)
+    assert engine.snapshot().imagined is None
