@@ -1,8 +1,8 @@
 """Completing hints: what comes into view and is in nobody's memory is imagined, once and whole.
 
 A strip of six pixels a tick would be imagined anew each time, and never come to a whole. So the
-outpainter looks ahead of a turn, and what it sees there serves for the ticks that follow, as one
-more source of hints: the least trusted. The horizon is a case of its own: what stands behind the
+outpainter looks ahead of a turn, and what it sees there serves for the ticks that follow, wherever
+memory knows nothing. The horizon is a case of its own: what stands behind the
 fog comes nearer while one walks, but the sky in front of it was seen and is known. After some
 metres the sky is imagined anew.
 """
@@ -20,13 +20,14 @@ from worldsim.engine.assemble import Dreamer, as_pictures, recall
 from worldsim.engine.dream_world import DreamWorld, origin
 from worldsim.engine.hints import IMAGINED, fill_unknown, with_imagined
 from worldsim.engine.noise import frame_noise
-from worldsim.engine.recollect import recollect
+from worldsim.engine.recollect import recollect, reshown
 from worldsim.memory.bank import Keyframe
+from worldsim.memory.judge import CLEAR_M
 from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse, coarse_rays
-from worldsim.model.picture import CHANNELS, SKY_CODE, from_picture
+from worldsim.model.picture import CHANNELS, SKY_CODE, decode_depth, from_picture
 from worldsim.types import Pose
 
-WANTING = 0.015  # share of a view that nobody knows: from here on it is imagined
+WANTING = 0.01  # share of a view that nobody knows: from here on it is imagined
 URGENT = 0.1  # at once; smaller shares wait some ticks after the last time
 PAUSE_TICKS = 3
 AHEAD_TICKS, AHEAD_DEG = 6, 40.0  # of a turn, and no farther than this
@@ -40,17 +41,35 @@ def completed_hints(
     recalled: Sequence[list[Keyframe]],
 ) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] a picture, [B, 1, H, W] its confidence
     """What memory shows, completed by what an outpainter imagines, if these weights have one."""
-    hint, confidence = recollect(dreamer, worlds, targets, recalled)
+    hints, confidences = recollect(dreamer, worlds, targets, recalled)
     if not dreamer.model.outpainter.is_trained:
-        return hint, confidence
+        return hints, confidences
     for i, (world, target) in enumerate(zip(worlds, targets, strict=True)):
+        known = hints[i : i + 1], confidences[i : i + 1]
+        hint, confidence = _overlaid(dreamer, world.imagined, target, *known)
         horizon = _is_near(world, target)
-        if horizon or _is_wanting(world, float((confidence[i] == 0).float().mean())):
+        if horizon or _is_wanting(world, confidence):
             _imagine(dreamer, world, target, sky=horizon)
-            again = recollect(dreamer, [world], [target], [recalled[i]])
-            hint[i], confidence[i] = again[0][0], again[1][0]
-    doubtful = (confidence > 0) & (confidence < IMAGINED)
-    return hint, confidence.masked_fill(doubtful, IMAGINED)
+            hint, confidence = _overlaid(dreamer, world.imagined, target, *known)
+        hints[i], confidences[i] = hint[0], confidence[0]
+    return hints, confidences
+
+
+def _overlaid(
+    dreamer: Dreamer,
+    imagined: Keyframe | None,
+    target: Pose,
+    hint: Tensor,  # [1, 4, H, W]
+    confidence: Tensor,  # [1, 1, H, W]
+) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
+    """A hint with what was imagined where it knows nothing, and far away in front of its sky."""
+    if imagined is None:
+        return hint, confidence
+    picture, shown = reshown(dreamer, imagined, target)
+    far = (decode_depth(picture[:, 3:]) > CLEAR_M) & (picture[:, 3:] > SKY_CODE)
+    is_new = (shown > 0) & ((confidence == 0) | (far & (hint[:, 3:] < SKY_CODE)))
+    confidence = confidence.masked_fill(is_new, IMAGINED)
+    return fill_unknown(torch.where(is_new, picture, hint), (confidence > 0).float()), confidence
 
 
 def _is_near(world: DreamWorld, target: Pose) -> bool:
@@ -59,7 +78,12 @@ def _is_near(world: DreamWorld, target: Pose) -> bool:
     return float(np.hypot(way[0], way[2])) > HORIZON_M
 
 
-def _is_wanting(world: DreamWorld, unknown: float) -> bool:
+def _is_wanting(
+    world: DreamWorld,
+    confidence: Tensor,  # [1, 1, H, W]
+) -> bool:
+    """Whether much is unknown: not the rims of things, but whole squares of pixels."""
+    unknown = float((coarse((confidence > 0).float()) == 0).float().mean())
     since = PAUSE_TICKS if world.imagined is None else world.frame + 1 - world.imagined.frame
     return unknown > URGENT or (unknown > WANTING and since >= PAUSE_TICKS)
 
@@ -67,10 +91,11 @@ def _is_wanting(world: DreamWorld, unknown: float) -> bool:
 def _imagine(dreamer: Dreamer, world: DreamWorld, target: Pose, *, sky: bool) -> None:
     """Look ahead, and keep what was imagined there in place of the last."""
     pose = target if sky else _ahead(world.observation.pose, target)
-    hint, confidence = recollect(dreamer, [world], [pose], [recall(dreamer, world, pose)])
+    known = recollect(dreamer, [world], [pose], [recall(dreamer, world, pose)])
+    hint, confidence = _overlaid(dreamer, world.imagined, pose, *known)
     if sky:
         confidence = confidence.masked_fill(hint[:, 3:] < SKY_CODE, 0.0)
-        hint = fill_unknown(hint, (confidence > 0).to(hint.dtype))
+        hint = fill_unknown(hint, (confidence > 0).float())
         world.horizon = origin(pose)
     picture = _sample(dreamer, world, pose, hint, confidence)
     whole, _ = with_imagined(hint, confidence, picture)

@@ -22,18 +22,35 @@ def recollect(
     targets: Sequence[Pose],
     recalled: Sequence[list[Keyframe]],
 ) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] a picture, [B, 1, H, W] its confidence
-    """The hints of recalled keyframes, of the last frame, and of what was imagined before."""
+    """The hints of recalled keyframes and of the last frame."""
     poses = torch.from_numpy(pose_matrices(list(targets))).to(dreamer.device)
     remembered = _remembered(dreamer, worlds, recalled)
     return make_hint(remembered, poses, dreamer.model.config.intrinsics)
 
 
+def reshown(
+    dreamer: Dreamer, frame: Keyframe, target: Pose
+) -> tuple[Tensor, Tensor]:  # [1, 4, H, W] a picture, [1, 1, H, W] its confidence
+    """The hint of one frame alone."""
+    source = dreamer.prepared.shown(frame)
+    poses = torch.from_numpy(pose_matrices([frame.pose, target])).to(dreamer.device)
+    one = torch.ones(1, 1, device=dreamer.device)
+    remembered = Remembered(
+        source.picture[None, None],
+        poses[None, :1],
+        trust=one,
+        age=one,
+        valid=one > 0,
+        planes=source.planes,
+    )
+    return make_hint(remembered, poses[1:], dreamer.model.config.intrinsics)
+
+
 def _remembered(
     dreamer: Dreamer, worlds: Sequence[DreamWorld], recalled: Sequence[list[Keyframe]]
 ) -> Remembered:
-    """The sources of all worlds, padded to one number."""
-    count = dreamer.model.config.sources + any(world.imagined is not None for world in worlds)
-    rows = [_sources(dreamer, w, keys, count) for w, keys in zip(worlds, recalled, strict=True)]
+    """Recalled keyframes and, as the last source, the last frame; padded to one number."""
+    rows = [_sources(dreamer, w, keys) for w, keys in zip(worlds, recalled, strict=True)]
     return Remembered(
         torch.cat([row.pictures for row in rows]),
         torch.cat([row.poses for row in rows]),
@@ -44,12 +61,10 @@ def _remembered(
     )
 
 
-def _sources(dreamer: Dreamer, world: DreamWorld, keys: list[Keyframe], count: int) -> Remembered:
-    """Of one world; the last frame fills the places that are left, and the last one counts."""
-    if world.imagined is not None:
-        keys = [*keys, world.imagined]
+def _sources(dreamer: Dreamer, world: DreamWorld, keys: list[Keyframe]) -> Remembered:
+    """Of one world."""
     last, device = world.observation, dreamer.device
-    pad = count - 1 - len(keys)
+    pad = dreamer.model.config.sources - 1 - len(keys)
     shown = [dreamer.prepared.shown(k) for k in keys]
     shown += [dreamer.prepared.show(last.rgb, last.depth)] * (pad + 1)
     trust = [k.trust for k in keys] + [trust_of_last(world.is_real)] * (pad + 1)
