@@ -126,7 +126,7 @@ def test_a_turn_into_the_unknown_is_imagined_ahead() -> None:
 def test_after_some_metres_the_sky_is_imagined_anew() -> None:
     engine = begun()
     start = engine.snapshot().horizon
-    walk(engine, [AHEAD] * int(imagine.HORIZON_M / 0.2 + 4))
+    walk(engine, [AHEAD] * int(imagine.HORIZON_M / 0.2 + 6))
     assert math.dist(engine.snapshot().horizon, start) > imagine.HORIZON_M
 
 

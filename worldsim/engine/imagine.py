@@ -28,10 +28,11 @@ from worldsim.model.picture import CHANNELS, SKY_CODE, decode_depth, from_pictur
 from worldsim.types import Pose
 
 WANTING = 0.01  # share of a view that nobody knows: from here on it is imagined
+SHOWING = 0.003  # share from which on what was imagined before is shown
 URGENT = 0.1  # at once; smaller shares wait some ticks after the last time
 PAUSE_TICKS = 3
 AHEAD_TICKS, AHEAD_DEG = 6, 40.0  # of a turn, and no farther than this
-HORIZON_M = 4.0  # the way after which the sky is imagined anew
+HORIZON_M = 6.0  # the way after which the sky is imagined anew
 
 
 def completed_hints(
@@ -46,13 +47,35 @@ def completed_hints(
         return hints, confidences
     for i, (world, target) in enumerate(zip(worlds, targets, strict=True)):
         known = hints[i : i + 1], confidences[i : i + 1]
-        hint, confidence = _overlaid(dreamer, world.imagined, target, *known)
-        horizon = _is_near(world, target)
-        if horizon or _is_wanting(world, confidence):
-            _imagine(dreamer, world, target, sky=horizon)
-            hint, confidence = _overlaid(dreamer, world.imagined, target, *known)
+        hint, confidence = _completed(dreamer, world, target, *known)
         hints[i], confidences[i] = hint[0], confidence[0]
     return hints, confidences
+
+
+def _completed(
+    dreamer: Dreamer,
+    world: DreamWorld,
+    target: Pose,
+    hint: Tensor,  # [1, 4, H, W]
+    confidence: Tensor,  # [1, 1, H, W]
+) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
+    """The hint of one world, with what was imagined before, or is imagined now."""
+    if _is_near(world, target):
+        _imagine(dreamer, world, target, sky=True)
+    elif unknown_share(confidence) < SHOWING:
+        return hint, confidence
+    overlaid = _overlaid(dreamer, world.imagined, target, hint, confidence)
+    if not _is_wanting(world, overlaid[1]):
+        return overlaid
+    _imagine(dreamer, world, target, sky=False)
+    return _overlaid(dreamer, world.imagined, target, hint, confidence)
+
+
+def unknown_share(
+    confidence: Tensor,  # [1, 1, H, W]
+) -> float:
+    """Of a view: not the rims of things, but whole coarse pixels of which nothing is known."""
+    return float((coarse((confidence > 0).float()) == 0).float().mean())
 
 
 def _overlaid(
@@ -82,8 +105,8 @@ def _is_wanting(
     world: DreamWorld,
     confidence: Tensor,  # [1, 1, H, W]
 ) -> bool:
-    """Whether much is unknown: not the rims of things, but whole squares of pixels."""
-    unknown = float((coarse((confidence > 0).float()) == 0).float().mean())
+    """Whether enough is unknown, and was for a while."""
+    unknown = unknown_share(confidence)
     since = PAUSE_TICKS if world.imagined is None else world.frame + 1 - world.imagined.frame
     return unknown > URGENT or (unknown > WANTING and since >= PAUSE_TICKS)
 
