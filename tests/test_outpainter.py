@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,15 +14,17 @@ from worldsim.camera import pose_matrices
 from worldsim.engine import imagine
 from worldsim.engine.hints import IMAGINED, with_imagined
 from worldsim.engine.state import EngineState
-from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse_rays
+from worldsim.errors import ConfigError
+from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse_rays, moved
 from worldsim.model.presets import preset
-from worldsim.train.outpainter_stage import (
-    OutpainterRunConfig,
-    OutpainterStage,
-    Views,
-    look_at,
-    outpainter_loss,
+from worldsim.train.distill_stage import (
+    DistillRunConfig,
+    DistillStage,
+    behind,
+    distillation_loss,
 )
+from worldsim.train.outpainter_stage import OutpainterRunConfig, OutpainterStage, outpainter_loss
+from worldsim.train.views import Views, look_at
 from worldsim.types import Action, Pose
 
 CAMERA = preset("tiny").intrinsics
@@ -110,6 +113,39 @@ def test_its_stage_trains_nothing_else() -> None:
     OutpainterStage(model, OutpainterRunConfig())
     trained = {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad}
     assert trained == {"outpainter"}
+
+
+# Distillation
+
+
+def test_the_picture_behind_a_step_is_the_one_that_leads_there() -> None:
+    noisy, clean = torch.randn(2, 4, H, W), torch.randn(2, 4, H, W)
+    for level, lower in ((1.0, 0.7), (0.7, 0.4), (0.4, 0.0)):
+        reached = moved(noisy, clean, level, lower)
+        assert torch.allclose(behind(noisy, reached, level, lower), clean, atol=1e-4)
+
+
+def test_a_student_that_does_as_its_teacher_in_one_step_has_nothing_to_learn(views: Views) -> None:
+    outpainter = random_model().outpainter
+    outside = Views(views.truth, replace(views.told, known=torch.zeros_like(views.told.known)))
+    with torch.no_grad():
+        as_one = distillation_loss(outpainter, outpainter, outside, (1.0, 0.5), 1)
+        as_many = distillation_loss(outpainter, outpainter, outside, (1.0, 0.5), 4)
+    assert float(as_one) < 0.3 * float(as_many)  # but for its clamping
+
+
+def test_a_distilled_model_keeps_the_levels_of_its_student() -> None:
+    model = random_model()
+    stage = DistillStage(model, DistillRunConfig(levels=(1.0, 0.5)))
+    assert stage.model.config.outpaint_levels == stage.model.outpainter.levels == (1.0, 0.5)
+    assert stage.teacher.levels != (1.0, 0.5)
+
+
+def test_an_untrained_outpainter_cannot_be_distilled() -> None:
+    model = random_model()
+    torch.nn.init.zeros_(model.outpainter.out.weight)
+    with pytest.raises(ConfigError, match="train_outpainter"):
+        DistillStage(model, DistillRunConfig())
 
 
 # In the engine

@@ -27,7 +27,6 @@ from worldsim.model.rope import rope_turns
 from worldsim.model.trunk import run_block
 
 COARSE_PX = 4  # side of a coarse pixel
-LEVELS = (1.0, 0.9, 0.78, 0.64, 0.48, 0.32, 0.16)  # of the noise, at the steps taken
 INPUTS = 3 * CHANNELS + 1 + 3  # noisy, hint and elsewhere; known; rays
 
 
@@ -68,6 +67,7 @@ class Outpainter(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         widths = config.outpaint
+        self.levels = config.outpaint_levels
         self.heads_dim = widths[-1] // config.heads
         self.level = nn.Linear(2 * LEVEL_FREQUENCIES, widths[-1])
         self.mix = nn.Linear(widths[-1], widths[-1])
@@ -130,17 +130,35 @@ class Outpainter(nn.Module):
         self,
         view: CoarseView,
         noise: Tensor,  # [B, 4, h, w]
-        levels: Sequence[float] = LEVELS,
+        levels: Sequence[float] | None = None,  # by default those it was made for
     ) -> Tensor:  # [B, 4, h, w] in [-1, 1]
         """One of the pictures that this view may be. What is wholly known stays.
 
         Deterministic steps along the straight path of flow matching (Song et al. 2021, DDIM).
         """
-        known = view.known == 1.0
-        clean, noisy = view.hint, noise
-        for level, lower in itertools.pairwise((*levels, 0.0)):
-            predicted = self(noisy, torch.full_like(noisy[:, 0, 0, 0], level), view)
-            clean = torch.where(known, view.hint, predicted).clamp(-1.0, 1.0)
-            noise = (noisy - (1.0 - level) * clean) / level
-            noisy = (1.0 - lower) * clean + lower * noise
-        return clean
+        noisy = noise
+        for level, lower in itertools.pairwise((*(levels or self.levels), 0.0)):
+            noisy = self.step(noisy, level, lower, view)
+        return noisy
+
+    def step(
+        self,
+        noisy: Tensor,  # [B, 4, h, w]
+        level: float,
+        lower: float,
+        view: CoarseView,
+    ) -> Tensor:  # [B, 4, h, w] at the lower level
+        predicted = self(noisy, torch.full_like(noisy[:, 0, 0, 0], level), view)
+        clean = torch.where(view.known == 1.0, view.hint, predicted).clamp(-1.0, 1.0)
+        return moved(noisy, clean, level, lower)
+
+
+def moved(
+    noisy: Tensor,  # [B, 4, h, w] at a level
+    clean: Tensor,  # [B, 4, h, w] what is taken to be behind it
+    level: float,
+    lower: float,
+) -> Tensor:  # [B, 4, h, w] at the lower level
+    """A step towards the clean picture, along a straight path."""
+    noise = (noisy - (1.0 - level) * clean) / level
+    return (1.0 - lower) * clean + lower * noise

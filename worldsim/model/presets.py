@@ -35,6 +35,7 @@ class ModelConfig:
     sample_levels: tuple[float, ...] = (1.0,)
     outpaint: tuple[int, ...] = (48, 96, 192)  # channels of the outpainter, from 1/4 downwards
     outpaint_depth: int = 3  # its transformer blocks
+    outpaint_levels: tuple[float, ...] = (1.0, 0.9, 0.78, 0.64, 0.48, 0.32, 0.16)  # its noise
     action_size: int = VECTOR_SIZE
 
     def __post_init__(self) -> None:
@@ -55,6 +56,7 @@ class ModelConfig:
             ("dim", self.dim % (2 * self.heads) == 0, f"a multiple of {2 * self.heads}"),
             ("outpaint", self._halves_evenly(), "channels, as many as the frame can be halved"),
             ("stage_blocks", len(self.stage_blocks) == len(self.stages), "one entry per stage"),
+            ("outpaint_levels", self.outpaint_levels[:1] == (1.0,), "a tuple that starts at 1.0"),
             ("sample_levels", self.sample_levels[:1] == (1.0,), "a tuple that starts at 1.0"),
         ]
 

@@ -1,14 +1,10 @@
-"""The outpainter alone: coarse views of which memory knows a part, and what they truly were.
-
-Making a view costs as much as a training step on it, so views are kept and drawn again, mirrored or
-not, each time with other noise.
-"""
+"""The outpainter alone: a diffusion model of coarse views, by flow matching."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,27 +14,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
-from worldsim.camera import Intrinsics
-from worldsim.engine.hints import Remembered, fill_unknown, make_hint
-from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse, coarse_rays
-from worldsim.model.picture import SKY_CODE, from_picture, to_picture
+from worldsim.model.outpainter import COARSE_PX
+from worldsim.model.picture import from_picture
 from worldsim.model.world_model import WorldModel
 from worldsim.record.contact_sheet import contact_sheet, save_png
-from worldsim.train.batch import draw
 from worldsim.train.data import BlockWalks, Episode, EpisodeSource
 from worldsim.train.losses import DEPTH_WEIGHT
 from worldsim.train.trainer import RunConfig, train
+from worldsim.train.views import ViewConfig, Views, ViewStore, anywhere, look_at
 
-SOURCES = 4  # frames that a view's hint is made from
-LONGEST_GAP = 48  # ticks between the newest of them and the view
-FORGOTTEN = 0.08  # views of which memory knows nothing
-ALONE = 0.1  # views without a look elsewhere
-SKY_REACH_M = 2.5  # a sky seen from farther away than this says little of the horizon
-HINT_NOISE = 0.04  # largest standard deviation of a hint's error, for dreamed frames have some
 KNOWN_WEIGHT = 0.1  # of pixels that memory knows in the loss
 NOISE_MEAN, NOISE_SPREAD = 0.4, 1.2  # of the noise level's logit
 SHARPEST = 0.2  # lower noise levels count no more than this one
-HALF = 2  # views are reprojected at half of the model's resolution
 HELD_OUT_EPISODES, HELD_OUT_VIEWS = 8, 3
 
 
@@ -53,50 +40,7 @@ class OutpainterRunConfig(RunConfig):
     minutes: float = 60.0
     ema_decay: float = 0.999
     episodes_per_step: float = 0.1
-    batch: int = 64
-    """Views a step."""
-    fresh: int = 16
-    """Views made anew at each step."""
-    kept: int = 24_000
-    """Views to draw from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Views:
-    """N coarse views and what they truly were."""
-
-    truth: Tensor  # [N, 4, h, w]
-    told: CoarseView
-
-    def half(self) -> Views:
-        """In 16 bits, to keep many."""
-        return self._each(lambda x: x.half())
-
-    def full(self, device: torch.device) -> Views:
-        return self._each(lambda x: x.to(device, torch.float32))
-
-    def mirrored(self, chosen: Tensor) -> Views:  # chosen [N] bool
-        """Some of them as their mirror images, in a world with x reversed: as likely a world."""
-        axes = torch.tensor((-1.0, 1.0, 1.0), device=self.truth.device)[:, None, None]
-        swapped = self._each(lambda x: x.flip(-1))
-        told = replace(swapped.told, rays=swapped.told.rays * axes)
-        return joined([self, Views(swapped.truth, told)]).rows(
-            torch.arange(len(chosen), device=chosen.device) + len(chosen) * chosen
-        )
-
-    def rows(self, chosen: Tensor) -> Views:  # chosen [M] int64
-        return self._each(lambda x: x[chosen])
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Views:
-        names = [field.name for field in fields(CoarseView)]
-        told = CoarseView(*(change(getattr(self.told, name)) for name in names))
-        return Views(change(self.truth), told)
-
-
-def joined(parts: Sequence[Views]) -> Views:
-    names = [field.name for field in fields(CoarseView)]
-    told = CoarseView(*(torch.cat([getattr(part.told, name) for part in parts]) for name in names))
-    return Views(torch.cat([part.truth for part in parts]), told)
+    views: ViewConfig = field(default_factory=ViewConfig)
 
 
 class OutpainterStage:
@@ -112,8 +56,15 @@ class OutpainterStage:
     ) -> None:
         self.model, self.config, self.source = model.requires_grad_(False), config, source
         model.outpainter.requires_grad_(True)
-        self.drawn: list[Episode] = []  # for the newest of the views kept
-        self._kept: deque[Views] = deque(maxlen=max(1, config.kept // config.fresh))
+        self.store = ViewStore(config.views, model.config.intrinsics)
+
+    @property
+    def drawn(self) -> list[Episode]:
+        return self.store.drawn
+
+    @cached_property
+    def held_out(self) -> Views:
+        return held_out_views(self.source, self.config, self.model)
 
     def losses(
         self,
@@ -122,42 +73,44 @@ class OutpainterStage:
         step: int,  # noqa: ARG002
         rng: np.random.Generator,
     ) -> dict[str, Tensor]:
-        self._look(episodes, rng)
         device = next(self.model.parameters()).device
-        chosen = rng.integers(len(self._kept), size=max(1, self.config.batch // self.config.fresh))
-        views = joined([self._kept[int(i)].full(device) for i in chosen])
-        mirrored = torch.rand(len(views.truth), device=device) < 0.5
-        loss = outpainter_loss(self.model, shaken(views.mirrored(mirrored)))
-        return {"total": loss}
-
-    def _look(self, episodes: list[Episode], rng: np.random.Generator) -> None:
-        self.drawn = draw(episodes, self.config.fresh, rng)
-        camera = self.model.config.intrinsics
-        self._kept.append(look_at([(e, _anywhere(e, rng)) for e in self.drawn], camera, rng).half())
+        return {"total": outpainter_loss(self.model, self.store.draw(episodes, rng, device))}
 
     def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
         """Mean squared error from pure noise and from a level of 1/2, and a sheet of samples."""
-        views = self._held_out()
-        noise = torch.randn(views.truth.shape, generator=torch.Generator().manual_seed(0))
-        noise = noise.to(views.truth.device)
-        errors = {
+        views = self.held_out
+        noise = fixed_noise(views)
+        samples = [average.outpainter.sample(views.told, noise.roll(i, 0)) for i in range(3)]
+        write_sheet(
+            views,
+            dict(zip(("imagined", "again", "once more"), samples, strict=True)),
+            folder / f"{step:06d}.png",
+        )
+        return {
             f"mse_{level}": float(_errors(average, views, noise, level).mean())
             for level in (1.0, 0.5)
         }
-        samples = [average.outpainter.sample(views.told, noise.roll(i, 0)) for i in range(3)]
-        told = views.told.hint * (views.told.known > 0)
-        rows = [_pictures(x) for x in (views.truth, told, *samples)]
-        folder.mkdir(parents=True, exist_ok=True)
-        names = ["truth", "known", "imagined", "again", "again"]
-        save_png(contact_sheet(rows, names), folder / f"{step:06d}.png")
-        return errors
 
-    def _held_out(self) -> Views:
-        config, rng = self.model.config, np.random.default_rng(0)
-        episodes = self.source.held_out(self.config.data, config.intrinsics, HELD_OUT_EPISODES)
-        chosen = [(e, _anywhere(e, rng)) for e in episodes for _ in range(HELD_OUT_VIEWS)]
-        device = next(self.model.parameters()).device
-        return look_at(chosen, config.intrinsics, rng).full(device)
+
+def held_out_views(source: EpisodeSource, config: RunConfig, model: WorldModel) -> Views:
+    """The same ones at every call, of walks that training never sees."""
+    camera, rng = model.config.intrinsics, np.random.default_rng(0)
+    episodes = source.held_out(config.data, camera, HELD_OUT_EPISODES)
+    chosen = [(e, anywhere(e, rng)) for e in episodes for _ in range(HELD_OUT_VIEWS)]
+    return look_at(chosen, camera, rng).full(next(model.parameters()).device)
+
+
+def fixed_noise(views: Views) -> Tensor:  # [N, 4, h, w] the same at every call
+    noise = torch.randn(views.truth.shape, generator=torch.Generator().manual_seed(0))
+    return noise.to(views.truth.device)
+
+
+def write_sheet(views: Views, samples: Mapping[str, Tensor], path: Path) -> None:
+    """Truth, what of it was known, and rows of samples."""
+    known = views.told.hint * (views.told.known > 0)
+    rows = {"truth": views.truth, "known": known, **samples}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_png(contact_sheet([_pictures(row) for row in rows.values()], list(rows)), path)
 
 
 def outpainter_loss(model: WorldModel, views: Views) -> Tensor:  # []
@@ -182,94 +135,18 @@ def _errors(
     levels = torch.as_tensor(sigma, device=truth.device).expand(len(truth))
     level = levels[:, None, None, None]
     predicted = model.outpainter((1.0 - level) * truth + level * noise, levels, views.told)
-    channels = truth.new_tensor((1.0, 1.0, 1.0, DEPTH_WEIGHT))[:, None, None]
-    weight = channels * (1.0 - (1.0 - KNOWN_WEIGHT) * views.told.known)
-    return ((predicted - truth).square() * weight).mean(dim=(1, 2, 3))
+    return weighted_error(predicted, truth, views.told.known)
 
 
-def shaken(views: Views) -> Views:
-    """Hints with errors as those of dreamed frames, for half of the views."""
-    hint = views.told.hint
-    each = (len(hint), 1, 1, 1)
-    level = HINT_NOISE * torch.rand(each, device=hint.device)
-    level = level * (torch.rand(each, device=hint.device) < 0.5)
-    noisy = hint + level * torch.randn_like(hint) * views.told.known
-    return Views(views.truth, replace(views.told, hint=noisy))
-
-
-def look_at(
-    chosen: Sequence[tuple[Episode, int]],  # and the frame to look at
-    camera: Intrinsics,
-    rng: np.random.Generator,
-) -> Views:
-    """Views as memory would show them if it had seen some of the frames before."""
-    sources = [_sources(t, rng) for _, t in chosen]
-    shown = [_picture(e, [*frames, t]) for (e, t), frames in zip(chosen, sources, strict=True)]
-    pictures = torch.stack(shown)  # [N, SOURCES + 1, 4, H, W]
-    poses = torch.stack(
-        [
-            torch.from_numpy(episode.world_from_camera[[*frames, t]])
-            for (episode, t), frames in zip(chosen, sources, strict=True)
-        ]
-    )
-    forgotten = torch.from_numpy(rng.random(len(chosen)) < FORGOTTEN)
-    half = camera.resized(camera.width // HALF, camera.height // HALF)
-    hint, known = _hints(pictures[:, :-1], poses, ~forgotten, half)
-    elsewhere = coarse(pictures[:, 0])
-    alone = torch.from_numpy(rng.random(len(chosen)) < ALONE)[:, None, None, None]
-    side = COARSE_PX // HALF
-    return Views(
-        coarse(pictures[:, -1]),
-        CoarseView(
-            F.avg_pool2d(hint, side),
-            F.avg_pool2d(known, side),
-            torch.where(alone, 0.0, elsewhere),
-            coarse_rays(poses[:, -1], camera),
-        ),
-    )
-
-
-def _hints(
-    sources: Tensor,  # [N, K, 4, H, W] newest first
-    poses: Tensor,  # [N, K + 1, 4, 4] of the sources, and of the view
-    valid: Tensor,  # [N] bool
-    camera: Intrinsics,  # of the hints
-) -> tuple[Tensor, Tensor]:  # [N, 4, H/2, W/2] filled, [N, 1, H/2, W/2] 1 where known
-    """Hints of half the resolution. A sky that was seen from far behind is not known."""
-    colour = F.avg_pool2d(sources[:, :, :3].flatten(0, 1), HALF).unflatten(0, sources.shape[:2])
-    code = sources[:, :, 3:, ::HALF, ::HALF]
-    count = sources.shape[1]
-    remembered = Remembered(
-        torch.cat((colour, code), dim=2),
-        poses[:, :-1],
-        trust=torch.ones(len(poses), count),
-        age=torch.arange(1.0, count + 1).expand(len(poses), -1),
-        valid=valid[:, None].expand(-1, count),
-    )
-    hint, confidence = make_hint(remembered, poses[:, -1], camera)
-    way_m = (poses[:, :-1, :3, 3] - poses[:, -1:, :3, 3]).norm(dim=-1).amin(dim=1)
-    stale = (way_m > SKY_REACH_M)[:, None, None, None] & (hint[:, 3:] < SKY_CODE)
-    known = ((confidence > 0) & ~stale).float()
-    return fill_unknown(hint, known), known
-
-
-def _anywhere(episode: Episode, rng: np.random.Generator) -> int:
-    return int(rng.integers(1, len(episode)))
-
-
-def _sources(t: int, rng: np.random.Generator) -> NDArray[np.int64]:  # [K]
-    """Frames that memory holds when frame t is imagined, newest first: none from a while before."""
-    gap = min(t, int(np.exp(rng.uniform(0.0, np.log(LONGEST_GAP)))))
-    newest = t - gap
-    others = rng.integers(0, newest + 1, size=SOURCES - 1)
-    return np.concatenate(([newest], np.sort(others)[::-1]))
-
-
-def _picture(episode: Episode, frames: Sequence[int]) -> Tensor:  # [N, 4, H, W]
-    chosen = list(frames)
-    return to_picture(
-        torch.from_numpy(episode.rgb[chosen]), torch.from_numpy(episode.depth[chosen])
-    )
+def weighted_error(
+    predicted: Tensor,  # [N, 4, h, w]
+    wanted: Tensor,  # [N, 4, h, w]
+    known: Tensor,  # [N, 1, h, w]
+) -> Tensor:  # [N]
+    """Squared error of colour and depth code; known pixels weigh little."""
+    channels = wanted.new_tensor((1.0, 1.0, 1.0, DEPTH_WEIGHT))[:, None, None]
+    weight = channels * (1.0 - (1.0 - KNOWN_WEIGHT) * known)
+    return ((predicted - wanted).square() * weight).mean(dim=(1, 2, 3))
 
 
 def _pictures(coarse_pictures: Tensor) -> list[NDArray[np.uint8]]:  # each [H, W, 3]
