@@ -107,6 +107,8 @@ def random_inputs(config: ModelConfig, *, batch: int = 2, frames: int = FRAMES) 
         anchor_from_camera=torch.from_numpy(pose_matrices(poses)).expand(batch, -1, -1, -1),
         hint=torch.rand(picture, generator=g) * 2 - 1,
         confidence=torch.rand(batch, frames, 1, config.height, config.width, generator=g),
+        last=torch.rand(picture, generator=g) * 2 - 1,
+        last_confidence=torch.rand(batch, frames, 1, config.height, config.width, generator=g),
         time=torch.arange(float(frames))[None],
     )
 

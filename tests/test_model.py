@@ -15,7 +15,7 @@ from worldsim.errors import ConfigError
 from worldsim.model.presets import PRESETS, ModelConfig, preset
 from worldsim.model.sampler import add_noise, denoise
 from worldsim.model.trunk import Context, FrameKV, join_contexts
-from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
+from worldsim.model.world_model import CHOICE_BIAS, FrameInputs, Prediction, WorldModel
 from worldsim.types import Pose
 
 
@@ -69,7 +69,7 @@ def test_context_is_heard(model: WorldModel) -> None:
     assert not torch.allclose(recalled, alone, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["noisy", "sigma", "action", "hint", "confidence"])
+@pytest.mark.parametrize("name", ["noisy", "sigma", "action", "hint", "confidence", "last"])
 def test_a_frame_does_not_influence_the_frames_before_it(model: WorldModel, name: str) -> None:
     inputs = random_inputs(model.config)
     changed = getattr(inputs, name).clone()
@@ -100,11 +100,22 @@ def test_invalid_context_is_not_heard(model: WorldModel) -> None:
     assert torch.allclose(heard, predict(model, inputs, junk).clean, atol=1e-4)
 
 
-def test_an_untrained_model_shows_its_hint() -> None:
+def test_an_untrained_model_shows_its_hint_and_a_trace_of_the_last_frame() -> None:
     torch.manual_seed(0)
     model = WorldModel(preset("tiny"))
     inputs = random_inputs(model.config)
-    error = (predict(model, inputs).clean - inputs.hint).abs()
+    trace = torch.sigmoid(torch.tensor(CHOICE_BIAS))
+    expected = torch.lerp(inputs.hint, inputs.last, trace)
+    error = (predict(model, inputs).clean - expected).abs()
+    assert (error <= 0.02 * expected.abs() + 1e-6).all()
+
+
+def test_a_last_frame_that_does_not_show_the_place_is_not_copied() -> None:
+    torch.manual_seed(0)
+    model = WorldModel(preset("tiny"))
+    inputs = random_inputs(model.config)
+    hidden = replace(inputs, last_confidence=torch.zeros_like(inputs.last_confidence))
+    error = (predict(model, hidden).clean - inputs.hint).abs()
     assert (error <= 0.02 * inputs.hint.abs() + 1e-6).all()
 
 

@@ -84,6 +84,8 @@ def example_inputs(
         anchor_from_camera=torch.from_numpy(poses)[:, None],
         hint=torch.rand(picture, generator=g) * 2 - 1,
         confidence=torch.rand(worlds, 1, 1, config.height, config.width, generator=g),
+        last=torch.rand(picture, generator=g) * 2 - 1,
+        last_confidence=torch.rand(worlds, 1, 1, config.height, config.width, generator=g),
         time=torch.full((worlds, 1), float(config.context)),
     )
     context = Context(

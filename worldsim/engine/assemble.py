@@ -13,6 +13,7 @@ from worldsim.actions import to_vector
 from worldsim.backends.denoiser import Denoiser
 from worldsim.camera import pose_matrices
 from worldsim.engine.dream_world import DreamWorld
+from worldsim.engine.hints import moved_along, trust_of_last
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.noise import frame_noise
 from worldsim.engine.prepared import Preparations, anchor_from_world
@@ -59,6 +60,8 @@ def frame_inputs(
     config, device = dreamer.model.config, dreamer.device
     poses = torch.from_numpy(pose_matrices(list(targets))).to(device)
     hint, confidence = hints
+    shown, last_poses, trust = _last_frames(dreamer, worlds)
+    last, last_confidence = moved_along(shown, last_poses, trust, hint, poses, config.intrinsics)
     shape = (config.latent_channels, *config.latent_hw)
     noise = torch.stack([frame_noise(w.seed, w.frame + 1, shape) for w in worlds]).to(device)
     anchors = torch.stack([anchor_from_world(world.anchor, device) for world in worlds])
@@ -69,8 +72,19 @@ def frame_inputs(
         anchor_from_camera=(anchors @ poses)[:, None],
         hint=hint[:, None],
         confidence=confidence[:, None],
+        last=last[:, None],
+        last_confidence=last_confidence[:, None],
         time=torch.tensor([[float(len(w.cache))] for w in worlds], device=device),
     )
+
+
+def _last_frames(
+    dreamer: Dreamer, worlds: Sequence[DreamWorld]
+) -> tuple[Tensor, Tensor, Tensor]:  # [B, 4, H, W], [B, 4, 4], [B]
+    seen = [world.observation for world in worlds]
+    poses = torch.from_numpy(pose_matrices([frame.pose for frame in seen]))
+    trust = torch.tensor([trust_of_last(world.is_real) for world in worlds])
+    return as_pictures(dreamer, seen), poses.to(dreamer.device), trust.to(dreamer.device)
 
 
 def as_pictures(dreamer: Dreamer, seen: Sequence[Observation]) -> Tensor:  # [B, 4, H, W]

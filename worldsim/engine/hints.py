@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worldsim.camera import Intrinsics
+from worldsim.camera import Intrinsics, project, unproject
 from worldsim.memory.hint import Sources
 from worldsim.memory.planes import Planes, fit_planes
 from worldsim.memory.reproject import reproject
@@ -20,6 +20,9 @@ TRUST_DREAM = 0.6  # too little to contradict a real frame
 TRUST_TOUCHED = 0.75  # of a dream just after the hand acted: enough to, the world was changed
 TRUST_LAST = 0.3  # a dreamed last frame, resampled by nature, counts where nothing else does
 IMAGINED = 0.05  # confidence of what was never seen, but imagined coarsely
+NEAREST_M = 0.05  # nearer points, and those behind the camera, are not in view
+SAME_RELATIVE, SAME_PER_M = 0.1, 0.005  # inverse depths this close are the same surface
+HIDDEN = 0.25  # trust in a colour where the last frame shows another surface
 FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
 
 
@@ -86,6 +89,35 @@ def with_imagined(
     fine = F.interpolate(imagined, scale_factor=COARSE_PX, mode="bilinear", align_corners=False)
     known = confidence > 0
     return torch.where(known, hint, fine), torch.where(known, confidence, IMAGINED)
+
+
+def moved_along(
+    last: Tensor,  # [B, 4, H, W] the frame before
+    last_poses: Tensor,  # [B, 4, 4] world_from_camera
+    trust: Tensor,  # [B] of that frame, 0 for none
+    hint: Tensor,  # [B, 4, H, W] what is to be seen now, whole
+    poses: Tensor,  # [B, 4, 4] world_from_camera
+    camera: Intrinsics,
+) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] and [B, 1, H, W]
+    """The last frame, moved backward along the hint's surfaces; and how far it can be trusted.
+
+    Its colours are mixed across silhouettes, as antialiasing mixed them, which the hint avoids.
+    """
+    points = unproject(decode_depth(hint[:, 3]), poses, camera)
+    pixels, depth = project(points, last_poses, camera)
+    size = pixels.new_tensor((camera.width, camera.height))
+    inside = ((pixels >= 0) & (pixels < size)).all(dim=-1) & (depth > NEAREST_M)
+    grid = (2.0 * pixels / size - 1.0).clamp(-2.0, 2.0)
+    colour = _sampled(last[:, :3], grid, "bilinear")
+    seen = 1.0 / decode_depth(_sampled(last[:, 3:], grid, "nearest"))[:, 0]
+    there = 1.0 / depth.clamp(min=NEAREST_M)
+    agrees = (seen - there).abs() <= SAME_RELATIVE * there + SAME_PER_M
+    confidence = trust[:, None, None] * inside * torch.where(agrees, 1.0, HIDDEN)
+    return torch.cat((colour, hint[:, 3:]), dim=1), confidence[:, None]
+
+
+def _sampled(picture: Tensor, grid: Tensor, mode: str) -> Tensor:
+    return F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def fill_unknown(

@@ -1,8 +1,10 @@
 """The world model: RGB-D frames from noise, a reprojected hint, camera rays, action and context.
 
 Convolutional stages at high resolution surround a causal transformer at 1/16 (`Trunk`). The
-prediction is the clean picture, as a gated copy of the hint plus a residual: geometry moves the
-pixels, the network repairs and invents.
+prediction is the clean picture, as a gated copy of what geometry moved there, plus a residual: the
+network repairs and invents. Geometry gives two pictures to choose from, pixel by pixel: the hint,
+made of sharp keyframes whose silhouettes fall on whole pixels, and the last frame, whose smooth
+edges move by fractions of a pixel, but which blurs if it is moved again and again.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from worldsim.model.presets import ModelConfig
 from worldsim.model.trunk import Context, FrameKV, Trunk
 
 GATE_BIAS = 4.0  # sigmoid(4) = 0.98: an untrained model shows its hint
+CHOICE_BIAS = -3.0  # and little of the last frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class FrameInputs:
     anchor_from_camera: Tensor  # [B, T, 4, 4]
     hint: Tensor  # [B, T, 4, H, W] a picture
     confidence: Tensor  # [B, T, 1, H, W] in [0, 1], 0 where unknown
+    last: Tensor  # [B, T, 4, H, W] a picture, the last frame moved along the hint's surfaces
+    last_confidence: Tensor  # [B, T, 1, H, W] in [0, 1], 0 where it does not show the place
     time: Tensor  # [B or 1, T] positions on the trunk's time axis
 
 
@@ -60,7 +65,7 @@ class WorldModel(nn.Module):
         widths = (*config.stages, config.dim)
         channels, patch_area = config.latent_channels, config.patch**2
         self.conditioner = FrameConditioner(config.action_size, config.dim)
-        self.stem = nn.Conv2d((2 * channels + 1) * patch_area, widths[0], 3, padding=1)
+        self.stem = nn.Conv2d((3 * channels + 2) * patch_area, widths[0], 3, padding=1)
         self.stem_rays = RayEncoder(widths[0])
         self.token_rays = RayEncoder(config.dim)
         self.down_stages = _stages(config)
@@ -68,7 +73,7 @@ class WorldModel(nn.Module):
         self.trunk = Trunk(config)
         self.ups = nn.ModuleList(Up(b, a) for a, b in itertools.pairwise(widths))
         self.up_stages = _stages(config)
-        self.out = nn.Conv2d(widths[0], (channels + 1) * patch_area, 3, padding=1)
+        self.out = nn.Conv2d(widths[0], (channels + 2) * patch_area, 3, padding=1)
         self.recall_tokens = nn.Linear(channels * config.patch_of_token**2, config.dim)
         self.pose_head = PoseHead(config)
         self.event_head = EventHead(config)
@@ -80,12 +85,14 @@ class WorldModel(nn.Module):
         cond_BTD = self.conditioner(frames.sigma, frames.action)
         cond = rearrange(cond_BTD, "b t d -> (b t) d")
         hint, confidence = self.encode_hint(frames.hint, frames.confidence)
-        x, skips = self._convolve(torch.cat((frames.noisy, hint, confidence), dim=2), frames, cond)
+        last, shown = self.encode_hint(frames.last, frames.last_confidence)
+        stacked = torch.cat((frames.noisy, hint, confidence, last, shown), dim=2)
+        x, skips = self._convolve(stacked, frames, cond)
         ray_BTSD = self._token_rays(frames.anchor_from_camera)
         x_BTSD = rearrange(x, "(b t) d h w -> b t (h w) d", b=batch) + ray_BTSD
         tokens, kv = self.trunk(x_BTSD, cond_BTD.unsqueeze(2) + ray_BTSD, frames.time, context)
         out = self._deconvolve(tokens, skips, cond)
-        return Prediction(compose(out, hint), tokens, kv)
+        return Prediction(compose(out, hint, last, shown), tokens, kv)
 
     def encode(
         self,
@@ -125,7 +132,7 @@ class WorldModel(nn.Module):
 
     def _convolve(
         self,
-        stacked: Tensor,  # [B, T, 2C + 1, h, w] noisy frame, hint, confidence
+        stacked: Tensor,  # [B, T, 3C + 2, h, w] noise, hint, last frame, and how sure these are
         frames: FrameInputs,
         cond: Tensor,  # [B*T, D]
     ) -> tuple[Tensor, list[Tensor]]:  # [B*T, D, h, w] at token resolution, skips
@@ -145,7 +152,7 @@ class WorldModel(nn.Module):
         tokens_BTSD: Tensor,
         skips: list[Tensor],
         cond: Tensor,  # [B*T, D]
-    ) -> Tensor:  # [B*T, C + 1, h, w]
+    ) -> Tensor:  # [B*T, C + 2, h, w]
         height, _ = self.config.tokens_hw
         x = rearrange(tokens_BTSD, "b t (h w) d -> (b t) d h w", h=height)
         for i in reversed(range(len(skips))):
@@ -186,13 +193,16 @@ def pool_confidence(
 
 
 def compose(
-    out: Tensor,  # [B*T, C + 1, h, w] residual and gate
+    out: Tensor,  # [B*T, C + 2, h, w] residual, gate, choice
     hint: Tensor,  # [B, T, C, h, w]
+    last: Tensor,  # [B, T, C, h, w]
+    shown: Tensor,  # [B, T, 1, h, w] 0 where the last frame does not show the place
 ) -> Tensor:  # [B, T, C, h, w] float32
-    """Gated hint plus residual."""
+    """What geometry moved there, gated, plus residual."""
     out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=hint.shape[0])
-    residual, gate = out[:, :, :-1], out[:, :, -1:]
-    return torch.sigmoid(gate) * hint + residual
+    residual, gate, choice = out[:, :, :-2], out[:, :, -2:-1], out[:, :, -1:]
+    moved = torch.lerp(hint, last, torch.sigmoid(choice) * (shown > 0))
+    return torch.sigmoid(gate) * moved + residual
 
 
 def _stages(config: ModelConfig) -> nn.ModuleList:
@@ -204,6 +214,7 @@ def _start_as_hint(out: nn.Conv2d, channels: int) -> None:
     nn.init.zeros_(out.weight)
     assert out.bias is not None
     with torch.no_grad():
-        gates = rearrange(out.bias, "(c p) -> c p", c=channels + 1)
-        gates.zero_()
-        gates[-1].fill_(GATE_BIAS)
+        biases = rearrange(out.bias, "(c p) -> c p", c=channels + 2)
+        biases.zero_()
+        biases[-2].fill_(GATE_BIAS)
+        biases[-1].fill_(CHOICE_BIAS)

@@ -24,7 +24,13 @@ from worldsim.model.heads import EVENTS, MOVE_SIZE
 from worldsim.model.world_model import FrameInputs, WorldModel
 from worldsim.train.batch import ClipBatch, ClipConfig, cut_clips, draw
 from worldsim.train.data import DataConfig, Episode
-from worldsim.train.hints import DamageConfig, clip_hints, damage, remembered_keyframes
+from worldsim.train.hints import (
+    DamageConfig,
+    clip_hints,
+    damage,
+    last_frames,
+    remembered_keyframes,
+)
 from worldsim.train.losses import event_loss, pose_loss
 from worldsim.train.rollouts import dream_clip, dream_keyframes, frame_inputs
 from worldsim.train.teacher import anchor_from_world, noisy_motion, recall_context
@@ -174,9 +180,10 @@ class HeadsStage:
         near[:, 0] = False
         camera = self.model.config.intrinsics
         hint, confidence = clip_hints(remembered, batch.poses, previous, near, False, camera)
+        last = last_frames(hint, batch.poses, previous, near, False, camera)
         sigma = torch.ones_like(batch.poses[..., 0, 0])
         noise = torch.randn_like(self.model.encode(hint))
-        return frame_inputs(batch, noise, sigma, hint, confidence, anchors)
+        return frame_inputs(batch, noise, sigma, hint, confidence, anchors, last)
 
 
 def head_samples(batch: ClipBatch, tokens_BTSD: Tensor) -> HeadSamples:

@@ -13,6 +13,7 @@ from worldsim.engine.hints import (
     TRUST_DREAM,
     Remembered,
     make_hint,
+    moved_along,
     trust_of_last,
     with_imagined,
 )
@@ -118,6 +119,22 @@ def clip_hints(
         rearrange(hint, "(b t) c h w -> b t c h w", t=frames),
         rearrange(confidence, "(b t) c h w -> b t c h w", t=frames),
     )
+
+
+def last_frames(
+    hint: Tensor,  # [B, T, 4, H, W]
+    poses: Tensor,  # [B, T, 4, 4]
+    previous: Tensor,  # [B, T, 4, H, W] the frame before each
+    previous_valid: Tensor,  # [B, T] bool
+    previous_is_real: bool,
+    intrinsics: Intrinsics,
+) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W], [B, T, 1, H, W]
+    """Each frame's predecessor, moved along the surfaces of its hint."""
+    last_poses = torch.cat((poses[:, :1], poses[:, :-1]), dim=1)
+    trust = trust_of_last(previous_is_real) * previous_valid
+    flat = (x.flatten(0, 1) for x in (previous, last_poses, trust, hint, poses))
+    moved, confidence = moved_along(*flat, intrinsics)
+    return moved.unflatten(0, trust.shape), confidence.unflatten(0, trust.shape)
 
 
 def bare_hints(

@@ -21,6 +21,7 @@ from worldsim.train.hints import (
     bare_hints,
     completed_by,
     damage,
+    last_frames,
     remembered_keyframes,
 )
 from worldsim.train.rollouts import dream_keyframes, frame_inputs, quantised
@@ -71,7 +72,11 @@ def _predict(
     anchors = anchor_from_world(batch.poses)
     sigma = torch.ones_like(batch.poses[..., 0, 0])
     noise = torch.randn_like(model.encode(hint))
-    inputs = frame_inputs(batch, noise, sigma, hint, confidence, anchors)
+    near = torch.ones_like(sigma, dtype=torch.bool)
+    near[:, 0] = False
+    before = torch.cat((batch.pictures[:, :1], batch.pictures[:, :-1]), dim=1)
+    last = last_frames(hint, batch.poses, before, near, True, model.config.intrinsics)
+    inputs = frame_inputs(batch, noise, sigma, hint, confidence, anchors, last)
     context = recall_context(model, batch, anchors)
     return quantised(model.decode(denoise(model, inputs, context, levels).clean)), hint
 

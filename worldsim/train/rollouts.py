@@ -29,9 +29,11 @@ def frame_inputs(
     hint: Tensor,  # [B, T, 4, H, W]
     confidence: Tensor,  # [B, T, 1, H, W]
     anchor_from_world: Tensor,  # [B, T, 4, 4]
+    last: tuple[Tensor, Tensor] | None = None,  # [B, T, 4, H, W], [B, T, 1, H, W], see FrameInputs
 ) -> FrameInputs:
     """Model inputs of a whole clip."""
     frames = batch.poses.shape[1]
+    last, last_confidence = last or no_last(hint)
     return FrameInputs(
         noisy=noisy,
         sigma=sigma,
@@ -39,8 +41,17 @@ def frame_inputs(
         anchor_from_camera=anchor_from_world @ batch.poses,
         hint=hint,
         confidence=confidence,
+        last=last,
+        last_confidence=last_confidence,
         time=torch.arange(frames, device=noisy.device, dtype=torch.float32)[None],
     )
+
+
+def no_last(
+    hint: Tensor,  # [B, T, 4, H, W]
+) -> tuple[Tensor, Tensor]:  # [B, T, 4, H, W], [B, T, 1, H, W]
+    """For frames that come after none."""
+    return torch.zeros_like(hint), torch.zeros_like(hint[:, :, :1])
 
 
 @torch.no_grad()
@@ -99,6 +110,7 @@ def _dream_one(
     level_pose = torch.eye(4, device=pose.device).expand_as(pose).clone()
     level_pose[..., :3, 3] = -pose[..., :3, 3]
     config = model.config
+    last, last_confidence = no_last(hint)
     shape = (len(pose), 1, config.latent_channels, *config.latent_hw)
     inputs = FrameInputs(
         noisy=torch.randn(shape, device=hint.device),
@@ -107,6 +119,8 @@ def _dream_one(
         anchor_from_camera=level_pose @ pose,
         hint=hint,
         confidence=confidence,
+        last=last,
+        last_confidence=last_confidence,
         time=torch.zeros(1, 1, device=hint.device),
     )
     return quantised(model.decode(model(inputs).clean))[:, 0]

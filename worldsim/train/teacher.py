@@ -21,6 +21,7 @@ from worldsim.train.hints import (
     clip_hints,
     damage,
     imagine,
+    last_frames,
     remembered_keyframes,
 )
 from worldsim.train.losses import (
@@ -169,12 +170,15 @@ def _noisy_inputs(
             model.config.intrinsics,
         )
         hint, confidence = imagine(hint, confidence, batch.pictures)
+        last = last_frames(
+            hint, batch.poses, previous, previous_valid, draft is None, model.config.intrinsics
+        )
     sigma = noise_levels((shape[0], shape[1]), device)
     use_draft = torch.rand(shape[0], 1, 1, 1, 1, device=device) < config.draft_input
     with torch.no_grad():
         clean = model.encode(torch.where(use_draft, shown, batch.pictures))
     noisy = add_noise(clean, torch.randn_like(clean), sigma)
-    return frame_inputs(batch, noisy, sigma, hint, confidence, anchors)
+    return frame_inputs(batch, noisy, sigma, hint, confidence, anchors, last)
 
 
 def _consecutive(poses: Tensor) -> Tensor:  # [B, T] bool
