@@ -19,7 +19,7 @@ from worldsim.engine.assemble import (
 from worldsim.engine.context import context_of
 from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepare_move, remember
 from worldsim.engine.footing import Surroundings, lookout, step_on
-from worldsim.engine.imagine import completed_hints
+from worldsim.engine.imagine import completed
 from worldsim.engine.kv_cache import KVCache
 from worldsim.engine.recollect import recollect
 from worldsim.memory.bank import MemoryBank
@@ -84,9 +84,11 @@ def advance(
     with metrics.stage("retrieve"):
         recalled = [recall(dreamer, w, pose) for w, pose in zip(worlds, targets, strict=True)]
     with metrics.stage("hint"):
-        hints = completed_hints(dreamer, worlds, targets, recalled)
-        frames = frame_inputs(dreamer, worlds, vectors, targets, hints)
+        hints = recollect(dreamer, worlds, targets, recalled)
+    with metrics.stage("imagine"):
+        hints = completed(dreamer, worlds, targets, hints)
     with metrics.stage("context"):
+        frames = frame_inputs(dreamer, worlds, vectors, targets, hints)
         context = context_of(dreamer, worlds, recalled)
     with metrics.stage("denoise"):
         prediction = denoise(dreamer.denoiser, frames, context, dreamer.levels)

@@ -35,21 +35,19 @@ AHEAD_TICKS, AHEAD_DEG = 6, 40.0  # of a turn, and no farther than this
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
 
 
-def completed_hints(
+def completed(
     dreamer: Dreamer,
     worlds: Sequence[DreamWorld],
     targets: Sequence[Pose],
-    recalled: Sequence[list[Keyframe]],
-) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] a picture, [B, 1, H, W] its confidence
+    known: tuple[Tensor, Tensor],  # [B, 4, H, W] a picture, [B, 1, H, W] its confidence
+) -> tuple[Tensor, Tensor]:  # the same, of more
     """What memory shows, completed by what an outpainter imagines, if these weights have one."""
-    hints, confidences = recollect(dreamer, worlds, targets, recalled)
     if not dreamer.model.outpainter.is_trained:
-        return hints, confidences
-    for i, (world, target) in enumerate(zip(worlds, targets, strict=True)):
-        known = hints[i : i + 1], confidences[i : i + 1]
-        hint, confidence = _completed(dreamer, world, target, *known)
-        hints[i], confidences[i] = hint[0], confidence[0]
-    return hints, confidences
+        return known
+    hints, confidences = (part.split(1) for part in known)
+    each = zip(worlds, targets, hints, confidences, strict=True)
+    whole = [_completed(dreamer, *one) for one in each]
+    return torch.cat([hint for hint, _ in whole]), torch.cat([sure for _, sure in whole])
 
 
 def _completed(
