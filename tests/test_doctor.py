@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from fakes import FakeClock, FakePlayWorld
+from fakes import FakeClock
+from fakes_play import FakePlayWorld
 
 from worldsim.errors import CheckpointError, ConfigError
 from worldsim.play.doctor import DoctorConfig, Finding, examine, onnx_finding, run

@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import platformdirs
 import pytest
-from fakes import FakeClock, FakePlayWorld, FakeWindow
+from fakes import FakeClock
+from fakes_play import FakePlayWorld, FakeWindow
 from PIL import Image
 
 from worldsim import cli

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
-from fakes import FakeClock, FakePlayWorld, FakeWindow
+from fakes import FakeClock
+from fakes_play import FakePlayWorld, FakeWindow
 from PIL import Image
 
 from worldsim.engine.clock import Pacer, Pacing, RealClock, Unpaced

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from dreams import StartedDream, begun
-from fakes import FakeClock, FakeKeptWorld, FakePlayWorld, FakeSteppingWorld
+from fakes import FakeClock
+from fakes_play import FakeKeptWorld, FakePlayWorld, FakeSteppingWorld
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics

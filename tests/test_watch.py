@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeClock, FakeKeptWorld, FakeWindow, FakeWorld
+from fakes import FakeClock, FakeWorld
+from fakes_play import FakeKeptWorld, FakeWindow
 
 from worldsim.camera import Intrinsics
 from worldsim.errors import CheckpointError, ConfigError, EpisodeError
