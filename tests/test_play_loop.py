@@ -177,6 +177,31 @@ def test_a_paused_world_does_not_tick_and_goes_on_after() -> None:
     assert len(game.worlds["dream"].actions) == 3  # turns 1, 6 and 7
 
 
+def test_a_paused_world_ticks_once_for_each_step_and_stays_paused() -> None:
+    game = Game()
+    order = game.loop.order
+    phases: list[Phase] = []
+
+    def step() -> None:
+        phases.append(game.newest().phase)
+        order(Order.step)
+
+    def pause_and_step() -> None:
+        order(Order.pause)
+        order(Order.step)
+
+    game.run(pause_and_step, step, step, nothing)
+    assert len(game.worlds["dream"].actions) == 4
+    assert phases == [Phase.paused] * 2
+    assert game.newest().phase is Phase.paused
+
+
+def test_a_step_in_a_game_that_is_not_paused_does_nothing() -> None:
+    game = Game()
+    game.run(lambda: game.loop.order(Order.step), nothing)
+    assert len(game.worlds["dream"].actions) == 2
+
+
 def test_a_reset_starts_the_same_seed_again_and_drops_waiting_motion() -> None:
     game = Game()
 

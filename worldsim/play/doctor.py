@@ -17,9 +17,10 @@ import worldsim
 from worldsim.backends.installation import CLASH_REMEDY
 from worldsim.engine.clock import Clock, RealClock
 from worldsim.errors import ConfigError, WorldsimError
-from worldsim.play.app import PlayConfig, quiet_pygame
+from worldsim.play.app import quiet_pygame
 from worldsim.play.display import pictures_folder
 from worldsim.play.keymap_file import user_keymap_path
+from worldsim.play.play_config import PlayConfig
 from worldsim.play.stats import TickMeter, installed_versions
 from worldsim.play.window import NoDisplayError
 from worldsim.record.script import compile_script, load_script

@@ -31,6 +31,7 @@ HINTED = (
     Command.fullscreen,
     Command.twin,
     Command.photo,
+    Command.wheel,
     Command.menu,
 )
 PHOTO_HINTS: Mapping[str | Command, str] = {
@@ -124,8 +125,10 @@ def _title(tick: Tick, keymap: Keymap) -> tuple[str, str]:
     if tick.phase is Phase.loading:
         return f"Loading {DREAM_NAMES.get(tick.loading, tick.loading)} ...", ""
     if tick.phase is Phase.paused:
-        resume, menu = _key(keymap, Command.pause), _key(keymap, Command.menu)
-        return "Paused", f"click or {resume} to go on, {menu} for the menu"
+        resume, step, menu = (
+            _key(keymap, command) for command in (Command.pause, Command.step, Command.menu)
+        )
+        return "Paused", f"click or {resume} to go on, {step} for one tick, {menu} for the menu"
     if tick.phase is Phase.ended:
         back, menu = _key(keymap, Command.rewind), _key(keymap, Command.menu)
         return "The end", f"hold {back} to go back, {menu} for the menu"
@@ -151,6 +154,8 @@ def _lines(tick: Tick, mode: HudMode, keymap: Keymap) -> tuple[str, ...]:
         lines.append(f"{pulse.keyframes} keyframes remembered")
     if len(tick.past.branches) > 1:
         lines.append(branch_line(tick.past))
+    if tick.driver:
+        lines.append(f"{tick.driver} drives   {_key(keymap, Command.wheel)} hands the wheel on")
     return tuple(lines)
 
 

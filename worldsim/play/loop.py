@@ -11,7 +11,7 @@ from typing import Protocol
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
-from worldsim.errors import ConfigError, WorldsimError
+from worldsim.errors import ConfigError, SceneError, WorldsimError
 from worldsim.play.mailbox import InputSource, Motion, Taken
 from worldsim.play.orders import IN_THE_PAST, Load, Order, Request, SaveAs, Start
 from worldsim.play.quality import Quality
@@ -24,7 +24,14 @@ from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Step, Tick
 from worldsim.play.time_travel import Past
 from worldsim.play.timeline import RewindConfig
-from worldsim.play.traits import Recorded, keyframes_of, stages_of, steps_of
+from worldsim.play.traits import (
+    Recorded,
+    Steered,
+    driver_of,
+    keyframes_of,
+    stages_of,
+    steps_of,
+)
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld, WorldKind
 from worldsim.types import Action, Observation, StepResult
@@ -178,7 +185,7 @@ class ModelLoop:
         """A tick of the free camera: the world stands still."""
         self._sights.fly(taken.action)
         self._used, self._step = taken.used, None
-        self._publish(Phase.playing)
+        self._publish(self._phase())
 
     def _judge(self, took_ms: float) -> None:
         """Note how long a tick took; the next one may take other steps."""
@@ -210,6 +217,8 @@ class ModelLoop:
             except WorldsimError as error:
                 self._board.say(str(error))
                 self._publish(self._phase())
+            if isinstance(self._source, Steered):
+                self._source.fly(self._sights.is_photo)
 
     def _obey(self, order: Request) -> None:
         if order not in IN_THE_PAST:
@@ -217,6 +226,10 @@ class ModelLoop:
         match order:
             case Order.pause | Order.resume:
                 self._pause(order is Order.pause)
+            case Order.step:
+                self._step_once()
+            case Order.hand_over:
+                self._hand_over()
             case Order.reset:
                 self._start(self._name, self.origin)
             case Order.switch_world:
@@ -241,6 +254,23 @@ class ModelLoop:
     def _pause(self, paused: bool) -> None:
         self._paused = paused
         self.meter.interrupted()
+        self._publish(self._phase())
+
+    def _step_once(self) -> None:
+        """One tick of a paused game."""
+        at_end = isinstance(self._source, Recorded) and self._source.ended
+        if self._paused and not at_end:
+            self._tick()
+            self.meter.interrupted()
+
+    def _hand_over(self) -> None:
+        """Let the next driver drive."""
+        if not isinstance(self._source, Steered):
+            raise SceneError("a session with a wheel", "a script's", "Play without --headless.")
+        self._source.hand_over()
+        self._used, self._step = self._source.forget(), None
+        driver = driver_of(self._source)
+        self._board.say(f"{driver.capitalize()} drives" if driver else "You drive")
         self._publish(self._phase())
 
     def _go_on(self) -> None:
@@ -357,5 +387,6 @@ class ModelLoop:
                 pulse=self._pulse,
                 past=stage.past if stage else Past(),
                 extras=self._sights.extras,
+                driver=driver_of(self._source),
             )
         )

@@ -65,6 +65,7 @@ class Tick:
     pulse: Pulse = field(default_factory=Pulse)
     extras: Extras = field(default_factory=Extras)
     past: Past = field(default_factory=Past)
+    driver: str = ""  # who drives, if it is not the player
 
 
 class Board:
