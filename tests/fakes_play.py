@@ -1,4 +1,4 @@
-"""Stand-ins for what the game is played in: worlds for its loop, and a window."""
+"""Stand-ins for what the game is played in: worlds for its loop, a window, a mixer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from worldsim.errors import StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.keyframe import Keyframe
+from worldsim.play.tones import Tone
 from worldsim.play.window import Event, Quit, View
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld
@@ -187,6 +188,24 @@ class FakeWindow:
 
     def toggle_fullscreen(self) -> None:
         self.fullscreens += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeMixer:
+    """Notes what it is to play."""
+
+    def __init__(self) -> None:
+        self.played: list[tuple[Tone, float]] = []
+        self.winds: list[float] = []
+        self.closed = 0
+
+    def play(self, tone: Tone, loudness: float, /) -> None:
+        self.played.append((tone, loudness))
+
+    def wind(self, loudness: float, /) -> None:
+        self.winds.append(loudness)
 
     def close(self) -> None:
         self.closed += 1

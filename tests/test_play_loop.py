@@ -18,6 +18,7 @@ from worldsim.errors import CheckpointError, OutputError, SceneError
 from worldsim.play.controls import Controls
 from worldsim.play.display import Display, pictures_folder
 from worldsim.play.keymap import Keymap, default_keymap
+from worldsim.play.loading import Loading
 from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import Mailbox, ScriptedInput
 from worldsim.play.orders import Order, Start
@@ -269,7 +270,7 @@ def test_while_a_world_loads_the_display_can_say_so() -> None:
     seen: list[tuple[Phase, str]] = []
     game.on_make = lambda kind: seen.append((game.newest().phase, game.newest().loading))
     game.run(lambda: game.loop.order(Order.switch_world), nothing)
-    assert seen == [(Phase.loading, "dream"), (Phase.loading, "real")]
+    assert seen == [(Phase.loading, Loading("dream")), (Phase.loading, Loading("real"))]
 
 
 def test_a_world_that_cannot_be_made_is_told_and_the_present_one_goes_on() -> None:

@@ -98,9 +98,7 @@ def nothing() -> None:
     pass
 
 
-def test_the_wheel_goes_to_the_agent_and_back_and_what_the_player_did_meanwhile_is_dropped() -> (
-    None
-):
+def test_the_wheel_goes_to_the_agent_and_back_and_drops_what_the_player_did_meanwhile() -> None:
     drive = Drive(FakePlayWorld())
     drive.run(
         drive.walk, drive.hand_over, lambda: drive.mailbox.turn(40.0, 0.0), drive.hand_over, nothing

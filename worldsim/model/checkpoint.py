@@ -19,6 +19,7 @@ from worldsim.errors import CheckpointError, ConfigError
 from worldsim.model.heads import EventHead
 from worldsim.model.presets import ModelConfig
 from worldsim.model.world_model import WorldModel
+from worldsim.progress import report
 
 FORMAT = "worldsim-checkpoint"
 FORMAT_VERSION = 1
@@ -92,7 +93,7 @@ def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
             f"{len(wrong)} missing, unknown or of another shape, such as {sorted(wrong)[0]!r}",
             f"Check that {CONFIG_NAME} and {WEIGHTS_NAME} belong together.",
         )
-    model.load_state_dict({name: t.float() for name, t in tensors.items()}, assign=True)
+    model.load_state_dict(_as_floats(tensors), assign=True)
     training = record["training"]
     assert isinstance(training, dict)
     return Checkpoint(model.eval(), weights_hash(weights), training)
@@ -114,6 +115,16 @@ def fresh_event_head(config: ModelConfig) -> dict[str, torch.Tensor]:
         torch.manual_seed(0)
         head = EventHead(config)
     return {EVENT_HEAD + name: tensor for name, tensor in head.state_dict().items()}
+
+
+def _as_floats(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """In float32: this is when they are read from the disk."""
+    whole, done, floats = sum(tensor.nbytes for tensor in tensors.values()), 0, {}
+    for name, tensor in tensors.items():
+        floats[name] = tensor.float()
+        done += tensor.nbytes
+        report("weights", done / max(whole, 1))
+    return floats
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:

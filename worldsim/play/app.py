@@ -15,6 +15,7 @@ from rich.console import Console
 
 from worldsim.engine.clock import Clock, Pacer, RealClock, Unpaced
 from worldsim.engine.start import scene_names
+from worldsim.play.console_window import ConsoleWindow
 from worldsim.play.controls import Controls
 from worldsim.play.display import Display
 from worldsim.play.keymap_file import load_keymap, save_keymap
@@ -29,12 +30,13 @@ from worldsim.play.quality import Quality
 from worldsim.play.report import Report, report_on
 from worldsim.play.save_file import Save, SaveInfo, read_save
 from worldsim.play.saves import find_save
+from worldsim.play.sound import Mixer
 from worldsim.play.stats import process_age_s
 from worldsim.play.tick import Board
 from worldsim.play.view_ahead import WarpMode
 from worldsim.play.watchers import DemoWatcher, EpisodeWatcher
 from worldsim.play.wheel import Driver, Seat, Wheel
-from worldsim.play.window import HeadlessWindow, NoDisplayError, WarpName, Window
+from worldsim.play.window import NoDisplayError, WarpName, Window
 from worldsim.record.output import claim_folder
 from worldsim.record.script import compile_script, load_script
 from worldsim.record.worlds import MadeWorld, MakeWorld, MemoryMode, WorldKind, make_world
@@ -70,14 +72,14 @@ def run(config: PlayConfig, *, make: MakeWorld = make_world, clock: Clock | None
         pilot=ScriptedPilot() if config.policy is None else pilot_named(config.policy),
     )
     if config.headless:
-        _tell(session.play(HeadlessWindow(), scripted=True))
+        _tell(_played_headless(session))
         return 0
     try:
         window = open_window(config)
     except NoDisplayError as error:
         return _film_demo(session, error)
     try:
-        session.play(window, scripted=False)
+        replace(session, hears=True).play(window, scripted=False)
     finally:
         window.close()
     return 0
@@ -116,6 +118,7 @@ class Session:
     save: Save | None = None
     quality: Quality | None = None  # None: the steps stay as they are
     pilot: Pilot = field(default_factory=ScriptedPilot)  # who may take the wheel
+    hears: bool = False  # whether there is somebody to hear it
 
     def play(self, window: Window, *, scripted: bool, watchers: Sequence[Watcher] = ()) -> Report:
         """A person plays at 20 ticks a second, or nobody as fast as the machine can: a script, or
@@ -146,6 +149,7 @@ class Session:
             menu=self._menu(loop.origin),
             clock=self.clock,
             warp=self.config.warp,
+            hears=self.hears,
         )
         return self._reported(loop)
 
@@ -193,6 +197,7 @@ def perform(
     menu: Menu,
     clock: Clock,
     warp: WarpName = "auto",
+    hears: bool = False,
 ) -> None:
     """Show a loop in a window until the player quits or the loop ends; they play the mailbox."""
     loaded = load_keymap(knows_key=window.knows_key)
@@ -208,8 +213,16 @@ def perform(
         clock=clock,
         pacing=Pacer(clock, 1.0 / window.refresh_hz),
         warp=warp_mode(warp, on_gpu=window.on_gpu, cores=os.cpu_count() or 1),
+        mixer=_mixer(board) if hears else None,
     )
     _run_both(loop, display)
+
+
+def _mixer(board: Board) -> Mixer:
+    quiet_pygame()
+    from worldsim.play.pygame_mixer import open_mixer  # SDL: heavy
+
+    return open_mixer(board.say)
 
 
 def _run_both(loop: ModelLoop, display: Display) -> None:
@@ -257,16 +270,21 @@ def open_window(config: PlayConfig) -> Window:
     return window
 
 
+def _played_headless(session: Session, *watchers: Watcher) -> Report:
+    window = ConsoleWindow()
+    try:
+        return session.play(window, scripted=True, watchers=watchers)
+    finally:
+        window.close()
+
+
 def _film_demo(session: Session, why: NoDisplayError) -> int:
     """What there is to see where there is no screen."""
     err = Console(stderr=True)
     err.print(f"No display ({why.got}): filming ten seconds of play instead.", soft_wrap=True)
     config = session.config
     filming = replace(session, config=replace(config, frames=config.frames or DEMO_TICKS))
-    report = filming.play(
-        HeadlessWindow(), scripted=True, watchers=[DemoWatcher(DEMO_VIDEO, DEMO_SHEET)]
-    )
-    _tell(report)
+    _tell(_played_headless(filming, DemoWatcher(DEMO_VIDEO, DEMO_SHEET)))
     Console().print(
         f"film     {DEMO_VIDEO.resolve()}\nstills   {DEMO_SHEET.resolve()}", soft_wrap=True
     )

@@ -54,6 +54,7 @@ class Hud:
     message: str = ""  # above the hint, for a moment
     title: str = ""  # in the middle, over a dimmed picture
     subtitle: str = ""
+    progress: float | None = None  # below them: a bar, of which so much is done
     stages: tuple[tuple[str, ...], ...] = ()  # top right: a table, its heading first
     recent_ms: tuple[float, ...] = ()  # top right, below: a graph
     crosshair: bool = False
@@ -99,6 +100,7 @@ def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
         message=mode.message,
         title=title,
         subtitle=subtitle,
+        progress=tick.loading.share if tick.loading else None,
         stages=_stages(tick.pulse, mode.warp) if debug else (),
         recent_ms=tick.pulse.recent_ms if debug or overlays.timeline else (),
         crosshair=shown and not title and tick.extras.photo is None,
@@ -122,8 +124,9 @@ def _twin_hud(tick: Tick, shot: TwinShot, mode: HudMode, keymap: Keymap) -> Hud:
 
 
 def _title(tick: Tick, keymap: Keymap) -> tuple[str, str]:
-    if tick.phase is Phase.loading:
-        return f"Loading {DREAM_NAMES.get(tick.loading, tick.loading)} ...", ""
+    if tick.phase is Phase.loading and tick.loading is not None:
+        world = tick.loading.world
+        return f"Loading {DREAM_NAMES.get(world, world)} ...", tick.loading.told
     if tick.phase is Phase.paused:
         resume, step, menu = (
             _key(keymap, command) for command in (Command.pause, Command.step, Command.menu)

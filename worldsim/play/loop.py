@@ -5,13 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
-from worldsim.errors import ConfigError, SceneError, WorldsimError
+from worldsim.errors import SceneError, WorldsimError
+from worldsim.play.loading import Loading
+from worldsim.play.loop_config import LoopConfig, Watcher
 from worldsim.play.mailbox import InputSource, Motion, Taken
 from worldsim.play.orders import IN_THE_PAST, Load, Order, Request, SaveAs, Start
 from worldsim.play.quality import Quality
@@ -23,7 +22,6 @@ from worldsim.play.stage import Stage
 from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Step, Tick
 from worldsim.play.time_travel import Past
-from worldsim.play.timeline import RewindConfig
 from worldsim.play.traits import (
     Recorded,
     Steered,
@@ -32,46 +30,14 @@ from worldsim.play.traits import (
     stages_of,
     steps_of,
 )
-from worldsim.record.format import WorldInfo
+from worldsim.progress import listening
 from worldsim.record.worlds import MadeWorld, WorldKind
-from worldsim.types import Action, Observation, StepResult
+from worldsim.types import Observation
 
 HUD_TICKS = 100
 PULSE_EVERY_TICKS = 5  # numbers that change faster cannot be read
 
 OTHER_WORLD: dict[WorldKind, WorldKind] = {"dream": "real", "real": "dream"}
-
-
-class Watcher(Protocol):
-    """Sees every tick on the model thread, where nothing is dropped: a recorder, a test."""
-
-    def began(self, first: Observation, info: WorldInfo, camera: Intrinsics, /) -> None: ...
-
-    def ticked(self, action: Action, result: StepResult, /) -> None: ...
-
-    def ended(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopConfig:
-    world: WorldKind
-    seed: int | None
-    scene: str | None = None
-    image: Path | None = None  # where the dream starts, in place of the seed's world
-    frames: int | None = None  # stop after so many ticks; None: play on
-    save: Save | None = None  # begin where this game was saved, in place of the seed's world
-    rewind: RewindConfig = field(default_factory=RewindConfig)
-
-    def __post_init__(self) -> None:
-        if self.frames is not None and self.frames < 1:
-            raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
-
-    @property
-    def origin(self) -> Start:
-        """Where the first world begins, or began before it was saved."""
-        if self.save is not None:
-            return self.save.info.origin
-        return Start(seed=self.seed, scene=self.scene, image=self.image)
 
 
 class ModelLoop:
@@ -305,7 +271,7 @@ class ModelLoop:
             self._sights.toggle_photo(self._stage)
         else:
             if self._sights.extras.twin is None:
-                self._publish(Phase.loading, loading="real")
+                self._publish(Phase.loading, loading=Loading("real"))
             self._sights.toggle_twin(self._stage)
         self._used, self._step = self._source.forget(), None
         self.meter.interrupted()
@@ -327,10 +293,19 @@ class ModelLoop:
     def _made(self, name: WorldKind, origin: Start) -> Stage:
         """The named world, made on its first use; that it loads is told if it has to move there."""
         stage = self._stages.get(name)
+        loading = Loading(name)
+
+        def tell(what: str, share: float) -> None:
+            nonlocal loading
+            loading = loading.reported(what, share)
+            self._publish(Phase.loading, loading=loading)
+
         if stage is None or stage.origin != origin:
-            self._publish(Phase.loading, loading=name)
+            self._publish(Phase.loading, loading=loading)
         if stage is None:
-            stage = self._stages[name] = Stage(self._make_world(name), self.config.rewind)
+            with listening(tell):
+                stage = self._stages[name] = Stage(self._make_world(name), self.config.rewind)
+            tell("start", 0.0)
         return stage
 
     def _show(self, name: WorldKind, origin: Start) -> None:
@@ -370,7 +345,7 @@ class ModelLoop:
         assert self._stage.observation is not None  # it has begun
         return self._stage.observation
 
-    def _publish(self, phase: Phase, *, loading: str = "") -> None:
+    def _publish(self, phase: Phase, *, loading: Loading | None = None) -> None:
         stage = self._stages.get(self._name)
         self._published += 1
         self._board.publish(

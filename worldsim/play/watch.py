@@ -76,14 +76,20 @@ def run(
         require_start(episode)
     window = _opened(open_in)
     try:
-        watch(config, episode, window, make=make, clock=clock or RealClock())
+        watch(config, episode, window, make=make, clock=clock or RealClock(), hears=True)
     finally:
         window.close()
     return 0
 
 
 def watch(
-    config: WatchConfig, episode: Episode, window: Window, *, make: MakeWorld, clock: Clock
+    config: WatchConfig,
+    episode: Episode,
+    window: Window,
+    *,
+    make: MakeWorld,
+    clock: Clock,
+    hears: bool = False,
 ) -> None:
     """Show an episode until the window is closed; the wheel may change hands but in a film."""
     board, mailbox, seat = Board(), Mailbox(), Seat(ScriptedPilot())
@@ -119,7 +125,7 @@ def watch(
     if film:
         board.say("This recording began in mid-session: its video is shown")
     menu = Menu(Choices(recorded=True))
-    perform(loop, window, board, source=wheel, mailbox=mailbox, menu=menu, clock=clock)
+    perform(loop, window, board, source=wheel, mailbox=mailbox, menu=menu, clock=clock, hears=hears)
 
 
 def is_film(episode: Episode) -> bool:

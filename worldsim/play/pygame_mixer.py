@@ -1,0 +1,71 @@
+"""Sounds through SDL. Only pygame's mixer is started."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from worldsim.errors import BackendError
+from worldsim.play.sound import Mixer, Silence
+from worldsim.play.tones import RATE_HZ, Tone, made
+
+log = logging.getLogger(__name__)
+
+CHANNELS = 8
+BUFFER = 512  # samples: 23 ms from a step to its sound
+FADE_MS = 400  # of the wind
+
+
+class NoSoundError(BackendError):
+    """There is no audio device to be heard on."""
+
+
+class PygameMixer:
+    """Opens the audio device on construction. Raises NoSoundError if there is none."""
+
+    def __init__(self) -> None:
+        try:
+            pygame.mixer.init(RATE_HZ, -16, 2, BUFFER)
+        except (pygame.error, NotImplementedError) as error:  # no device, or built without sound
+            raise NoSoundError(
+                "an audio device", str(error), "Connect one, or play on in silence."
+            ) from error
+        pygame.mixer.set_num_channels(CHANNELS)
+        self._sounds = {tone: pygame.mixer.Sound(buffer=_stereo(made(tone))) for tone in Tone}
+        self._wind = pygame.mixer.Channel(0)
+        pygame.mixer.set_reserved(1)
+
+    def play(self, tone: Tone, loudness: float, /) -> None:
+        channel = pygame.mixer.find_channel()
+        if channel is not None:  # else so much is heard that one more is not missed
+            channel.set_volume(loudness)
+            channel.play(self._sounds[tone])
+
+    def wind(self, loudness: float, /) -> None:
+        if loudness == 0:
+            self._wind.fadeout(FADE_MS)
+            return
+        if not self._wind.get_busy():
+            self._wind.play(self._sounds[Tone.wind], loops=-1, fade_ms=FADE_MS)
+        self._wind.set_volume(loudness)
+
+    def close(self) -> None:
+        pygame.mixer.quit()
+
+
+def open_mixer(say: Callable[[str], None]) -> Mixer:
+    """The machine's audio; silence, told once, where there is none."""
+    try:
+        return PygameMixer()
+    except NoSoundError as error:
+        log.info("no sound: %s", error)
+        say(f"No sound: {error.got}")
+        return Silence()
+
+
+def _stereo(samples: NDArray[np.int16]) -> bytes:  # [N] to both sides
+    return np.repeat(samples[:, None], 2, axis=1).tobytes()
