@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pygame
 import pytest
-from fakes_play import FakeMixer, FakePlayWorld
+from fakes_play import FakeMixer, FakePlayWorld, FakeWindow
 
+from worldsim.engine.clock import RealClock
+from worldsim.play.app import PlayConfig, Session
 from worldsim.play.pygame_mixer import NoSoundError, PygameMixer, open_mixer
 from worldsim.play.settings import Hearing
 from worldsim.play.sound import JUMP_M, STRIDE_M, Silence, Sound
@@ -127,3 +129,19 @@ def test_without_an_audio_device_there_is_silence_and_one_notice(
     assert said[0].startswith("No sound")
     with pytest.raises(NoSoundError, match="silence"):
         PygameMixer()
+
+
+def test_a_game_without_an_audio_device_plays_on_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SDL_AUDIODRIVER", "no such driver")
+    window, clock = FakeWindow([[]] * 5, quits=True), RealClock()
+    game = Session(
+        config=PlayConfig(world="real"),
+        make=lambda asked: FakePlayWorld().made(asked.kind),
+        clock=clock,
+        started_at_s=clock.now(),
+        hears=True,
+    )
+    game.play(window, scripted=False)
+    assert any(view.hud.message.startswith("No sound") for view in window.views)

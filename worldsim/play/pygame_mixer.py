@@ -39,6 +39,12 @@ class PygameMixer:
         self._wind = pygame.mixer.Channel(0)
         pygame.mixer.set_reserved(1)
 
+    @property
+    def device(self) -> str:
+        """How the sounds are played."""
+        rate_hz, _, channels = pygame.mixer.get_init()
+        return f"SDL's {pygame.mixer.get_driver()}, {rate_hz} Hz, {channels} channels"
+
     def play(self, tone: Tone, loudness: float, /) -> None:
         channel = pygame.mixer.find_channel()
         if channel is not None:  # else so much is heard that one more is not missed
