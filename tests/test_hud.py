@@ -82,6 +82,12 @@ def test_loading_and_pausing_are_told_in_the_middle() -> None:
     assert compose_hud(None, HudMode(), KEYMAP).title
 
 
+def test_while_a_paused_game_is_stepped_through_its_picture_is_not_dimmed() -> None:
+    hud = compose_hud(replace(TICK, phase=Phase.paused, stepped=True), HudMode(), KEYMAP)
+    assert (hud.title, hud.crosshair) == ("", True)
+    assert "paused   N one more tick   P goes on" in hud.lines
+
+
 def test_the_debug_table_shows_every_stage() -> None:
     hud = compose_hud(TICK, HudMode(debug=True), KEYMAP)
     assert ("denoise", "30.0", "40.0") in hud.stages

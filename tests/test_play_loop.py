@@ -194,7 +194,7 @@ def test_a_paused_world_ticks_once_for_each_step_and_stays_paused() -> None:
     game.run(pause_and_step, step, step, nothing)
     assert len(game.worlds["dream"].actions) == 4
     assert phases == [Phase.paused] * 2
-    assert game.newest().phase is Phase.paused
+    assert (game.newest().phase, game.newest().stepped) == (Phase.paused, True)
 
 
 def test_a_step_in_a_game_that_is_not_paused_does_nothing() -> None:

@@ -127,7 +127,7 @@ def _title(tick: Tick, keymap: Keymap) -> tuple[str, str]:
     if tick.phase is Phase.loading and tick.loading is not None:
         world = tick.loading.world
         return f"Loading {DREAM_NAMES.get(world, world)} ...", tick.loading.told
-    if tick.phase is Phase.paused:
+    if tick.phase is Phase.paused and not tick.stepped:
         resume, step, menu = (
             _key(keymap, command) for command in (Command.pause, Command.step, Command.menu)
         )
@@ -157,6 +157,9 @@ def _lines(tick: Tick, mode: HudMode, keymap: Keymap) -> tuple[str, ...]:
         lines.append(f"{pulse.keyframes} keyframes remembered")
     if len(tick.past.branches) > 1:
         lines.append(branch_line(tick.past))
+    if tick.stepped:
+        keys = (_key(keymap, command) for command in (Command.step, Command.pause))
+        lines.append("paused   {} one more tick   {} goes on".format(*keys))
     if tick.driver:
         lines.append(f"{tick.driver} drives   {_key(keymap, Command.wheel)} hands the wheel on")
     return tuple(lines)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import pygame
 
-from worldsim.play.colours import ACCENT, DIM, FAINT, INK, LATE, PANEL
+from worldsim.play.colours import ACCENT, DIM, FAINT, INK, LATE, PANEL, RULE
 from worldsim.play.hud import Hud
 from worldsim.play.menu_painter import MenuPainter
 from worldsim.play.overlay_painter import OverlayPainter
@@ -51,7 +51,7 @@ class HudPainter:
             self._paint_debug(screen, hud, unit)
         self._paint_overlays(screen, hud, unit)
         if hud.hint:
-            self._paint_bottom(screen, hud.hint, 17 * unit, 14 * unit, FAINT)
+            self._paint_bottom(screen, hud.hint, 19 * unit, 14 * unit, FAINT)
         if hud.scrubber:
             self._paint_scrubber(screen, hud.scrubber, unit)
         for n, line in enumerate(reversed(textwrap.wrap(hud.message, MESSAGE_WIDTH))):
@@ -163,7 +163,7 @@ def _paint_crosshair(screen: pygame.Surface, unit: float) -> None:
 
 def _paint_bar(screen: pygame.Surface, line: pygame.Rect, share: float) -> int:
     """A line of which a share is done; returns where that share ends, in pixels from the left."""
-    pygame.draw.rect(screen, FAINT, line, border_radius=line.height // 2)
+    pygame.draw.rect(screen, RULE, line, border_radius=line.height // 2)
     place = line.left + round(share * line.width)
     done = pygame.Rect(line.topleft, (place - line.left, line.height))
     pygame.draw.rect(screen, ACCENT, done, border_radius=line.height // 2)

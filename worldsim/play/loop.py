@@ -71,6 +71,7 @@ class ModelLoop:
         self._stages: dict[WorldKind, Stage] = {}
         self._name = config.world
         self._paused = False
+        self._stepped = False
         self._published = 0
         self._used = Motion()
         self._step: Step | None = None
@@ -218,7 +219,7 @@ class ModelLoop:
                 self._load(self._saves.read(name_or_file))
 
     def _pause(self, paused: bool) -> None:
-        self._paused = paused
+        self._paused, self._stepped = paused, False
         self.meter.interrupted()
         self._publish(self._phase())
 
@@ -226,6 +227,7 @@ class ModelLoop:
         """One tick of a paused game."""
         at_end = isinstance(self._source, Recorded) and self._source.ended
         if self._paused and not at_end:
+            self._stepped = True
             self._tick()
             self.meter.interrupted()
 
@@ -362,6 +364,7 @@ class ModelLoop:
                 pulse=self._pulse,
                 past=stage.past if stage else Past(),
                 extras=self._sights.extras,
+                stepped=self._stepped,
                 driver=driver_of(self._source),
             )
         )

@@ -66,6 +66,7 @@ class Tick:
     pulse: Pulse = field(default_factory=Pulse)
     extras: Extras = field(default_factory=Extras)
     past: Past = field(default_factory=Past)
+    stepped: bool = False  # paused, and let on tick by tick: the picture is to be seen
     driver: str = ""  # who drives, if it is not the player
 
 
