@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pygame
@@ -10,8 +11,9 @@ import pytest
 from fakes_play import FakeMixer, FakePlayWorld, FakeWindow
 
 from worldsim.engine.clock import RealClock
+from worldsim.play import pygame_mixer
 from worldsim.play.app import PlayConfig, Session
-from worldsim.play.pygame_mixer import NoSoundError, PygameMixer, open_mixer
+from worldsim.play.pygame_mixer import NoSoundError, PygameMixer, missing_device, open_mixer
 from worldsim.play.settings import Hearing
 from worldsim.play.sound import JUMP_M, STRIDE_M, Silence, Sound
 from worldsim.play.tick import Phase, Step, Tick
@@ -117,6 +119,21 @@ def test_sounds_play_on_sdls_dummy_device_and_stop(monkeypatch: pytest.MonkeyPat
     finally:
         mixer.close()
     assert pygame.mixer.get_init() is None
+
+
+def test_a_missing_audio_device_is_known_without_trying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pygame_mixer, "SOUND_CARDS", tmp_path / "snd")
+    here = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert "no" in (missing_device(here, "linux") or "")
+    assert missing_device(here, "darwin") is None
+    assert missing_device(here | {"SDL_AUDIODRIVER": "dummy"}, "linux") is None
+    assert missing_device(here | {"PULSE_SERVER": "tcp:host"}, "linux") is None
+    (tmp_path / "pipewire-0").touch()
+    assert missing_device(here, "linux") is None
+    (tmp_path / "snd").mkdir()
+    assert missing_device({}, "linux") is None
 
 
 def test_without_an_audio_device_there_is_silence_and_one_notice(
