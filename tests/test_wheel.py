@@ -12,6 +12,7 @@ import pytest
 from fakes import FakeClock, PlaneWorld
 from fakes_envs import FakeTaskWorld
 from fakes_play import FakePlayWorld, FakeRememberer
+from players import AHEAD, hud_of, played
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Unpaced
@@ -118,6 +119,13 @@ def test_the_hud_tells_who_drives_and_which_key_hands_the_wheel_on() -> None:
     drive.run(nothing)
     hud = compose_hud(drive.newest(), HudMode(), default_keymap())
     assert not any("drives" in line for line in hud.lines)
+
+
+def test_who_drives_is_told_beside_a_twin_too() -> None:
+    tick = played(AHEAD, Order.twin, AHEAD).last
+    panel = hud_of(replace(tick, driver="the agent (turner)")).twin
+    assert panel is not None
+    assert panel.lines[-1] == "the agent (turner) drives   M hands the wheel on"
 
 
 def test_the_view_does_not_jump_when_the_wheel_changes_hands() -> None:
@@ -271,7 +279,7 @@ def test_a_trained_agent_acts_as_it_would_in_its_environment(
         world_factory=FakeTaskWorld, size=(40, 36), action_view=view, observation=observation
     )
     network = "CnnPolicy" if observation == "rgb" else "MultiInputPolicy"
-    memory = {"buffer_size": 8} if algorithm == "DQN" else {"n_steps": 8}
+    memory = {"buffer_size": 8} if algorithm == "DQN" else {"n_steps": 8, "batch_size": 8}
     model = getattr(sb3, algorithm)(network, env, device="cpu", **memory)
     model.save(tmp_path / "agent.zip")
     player = pilot_named(str(tmp_path / "agent.zip"))
@@ -284,7 +292,9 @@ def test_a_trained_agent_acts_as_it_would_in_its_environment(
 
 def test_an_agent_of_other_environments_is_refused_with_both_named(tmp_path: Path) -> None:
     sb3 = pytest.importorskip("stable_baselines3")
-    sb3.PPO("MlpPolicy", "CartPole-v1", n_steps=8, device="cpu").save(tmp_path / "pole.zip")
+    sb3.PPO("MlpPolicy", "CartPole-v1", n_steps=8, batch_size=8, device="cpu").save(
+        tmp_path / "pole.zip"
+    )
     with pytest.raises(ConfigError, match="one frame at a time"):
         pilot_named(str(tmp_path / "pole.zip"))
     (tmp_path / "broken.zip").write_bytes(b"no zip")

@@ -140,7 +140,7 @@ class Session:
             watchers=[seat, *self._recorders(driven), *watchers],
             quality=None if scripted else self.quality,
         )
-        perform(
+        first_view_s = perform(
             loop,
             window,
             board,
@@ -151,7 +151,7 @@ class Session:
             warp=self.config.warp,
             hears=self.hears,
         )
-        return self._reported(loop)
+        return self._reported(loop, first_view_s)
 
     def _wheel(self, mailbox: Mailbox, seat: Seat) -> Wheel:
         first = Driver.human if self.config.policy is None else Driver.agent
@@ -180,8 +180,8 @@ class Session:
             return []
         return [EpisodeWatcher(self.config.record, self.config.script if scripted else None)]
 
-    def _reported(self, loop: ModelLoop) -> Report:
-        report = report_on(loop, started_at_s=self.started_at_s)
+    def _reported(self, loop: ModelLoop, first_view_s: float | None) -> Report:
+        report = report_on(loop, started_at_s=self.started_at_s, first_view_s=first_view_s)
         if self.config.report is not None:
             report.write(self.config.report)
         return report
@@ -198,8 +198,11 @@ def perform(
     clock: Clock,
     warp: WarpName = "auto",
     hears: bool = False,
-) -> None:
-    """Show a loop in a window until the player quits or the loop ends; they play the mailbox."""
+) -> float | None:
+    """Show a loop in a window until the player quits or the loop ends; they play the mailbox.
+
+    Returns when the window showed its first picture, on the clock; None if it never did.
+    """
     loaded = load_keymap(knows_key=window.knows_key)
     if loaded.warnings:
         board.say(loaded.told())
@@ -216,6 +219,7 @@ def perform(
         mixer=_mixer(board) if hears else None,
     )
     _run_both(loop, display)
+    return display.first_view_s
 
 
 def _mixer(board: Board) -> Mixer:

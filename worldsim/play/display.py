@@ -79,6 +79,7 @@ class Display:
         self._last_s = clock.now()
         self._last_shown: object = None
         self._grabbed = False
+        self.first_view_s: float | None = None  # on the clock; from then on the menu answers
         self.quit = False
 
     def run(self, finished: Callable[[], bool]) -> None:
@@ -172,6 +173,8 @@ class Display:
         if shown != self._last_shown:
             self._window.present(view)
             self._last_shown = shown
+            if self.first_view_s is None:
+                self.first_view_s = self._clock.now()
 
     def _view(self, tick: Tick | None, mode: HudMode) -> View:
         keymap = self._controls.keymap

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worldsim.play.key_names import key_names
 from worldsim.play.keymap import Command, Keymap
@@ -114,12 +114,15 @@ def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
 def _twin_hud(tick: Tick, shot: TwinShot, mode: HudMode, keymap: Keymap) -> Hud:
     """Whatever else there is would hide one of the pictures."""
     title, subtitle = _title(tick, keymap)
+    panel = twin_panel(shot, tick.seed, pose_line(shot.pose))
+    if tick.driver:
+        panel = replace(panel, lines=(*panel.lines, _driver_line(tick, keymap)))
     return Hud(
         hint=_hint(tick, keymap, mode.grabbed) if mode.visible else "",
         message=mode.message,
         title=title,
         subtitle=subtitle,
-        twin=twin_panel(shot, tick.seed, pose_line(shot.pose)),
+        twin=panel,
     )
 
 
@@ -161,8 +164,12 @@ def _lines(tick: Tick, mode: HudMode, keymap: Keymap) -> tuple[str, ...]:
         keys = (_key(keymap, command) for command in (Command.step, Command.pause))
         lines.append("paused   {} one more tick   {} goes on".format(*keys))
     if tick.driver:
-        lines.append(f"{tick.driver} drives   {_key(keymap, Command.wheel)} hands the wheel on")
+        lines.append(_driver_line(tick, keymap))
     return tuple(lines)
+
+
+def _driver_line(tick: Tick, keymap: Keymap) -> str:
+    return f"{tick.driver} drives   {_key(keymap, Command.wheel)} hands the wheel on"
 
 
 def _photo_lines(photo: Photo, seed: int | None) -> tuple[str, ...]:
