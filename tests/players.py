@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fakes import FakeClock, FakeRememberer, FakeTruth, FakeWindow
+from fakes import FakeClock
+from fakes_play import FakeRememberer, FakeTruth, FakeWindow
 
 from worldsim.engine.clock import Pacer, Unpaced
 from worldsim.play.controls import Controls

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 from dreams import LEVELS, LOOK_AROUND, all_same, begun, random_model, walk
-from fakes import FakeClock, FakeDenoiser
+from fakes import FakeClock
+from fakes_train import FakeDenoiser
 
 from worldsim.backends import choose, installation, onnx_denoiser
 from worldsim.backends.choose import Choice, choice_key, choose_backend, faster, remembered

@@ -6,7 +6,7 @@ import threading
 import time
 
 import numpy as np
-from fakes import FakePlayWorld, FakeWindow
+from fakes_play import FakePlayWorld, FakeWindow
 from numpy.typing import NDArray
 
 from worldsim.play.hud import Hud

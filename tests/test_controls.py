@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldsim.errors import ActionError
-from worldsim.play.controls import Controls, Demand, Wish
+from worldsim.play.controls import Controls, Demand, Say, Wish
 from worldsim.play.keymap import default_keymap
 from worldsim.play.keymap_file import load_keymap
 from worldsim.play.mailbox import Mailbox, Motion, ScriptedInput
@@ -313,6 +313,7 @@ def test_losing_the_keyboard_lets_go_of_everything() -> None:
         ("f11", Wish.toggle_fullscreen),
         ("t", Order.twin),
         ("k", Order.photo),
+        ("m", Order.hand_over),
         ("b", Order.branch),
         ("page down", Order.next_branch),
         ("page up", Order.previous_branch),
@@ -375,3 +376,33 @@ def test_two_keys_of_one_button_release_it_with_the_last(tmp_path: Path) -> None
     assert mailbox.take().action.forward
     controls.handle([up("i")], 0.0)
     assert not mailbox.take().action.forward
+
+
+def test_n_pauses_and_each_time_lets_one_tick_pass_with_what_is_held() -> None:
+    mailbox = Mailbox()
+    controls = Controls(default_keymap(), mailbox)
+    pressed, step = [Key("w", down=True)], [Key("n", down=True), Key("n", down=False)]
+    controls.handle(pressed, 0.02)
+    assert controls.handle(step, 0.02) == [Order.pause, Order.step]
+    assert mailbox.take().action == Action(forward=True)
+    assert controls.handle(step, 0.02) == [Order.step]
+    assert mailbox.take().action == Action(forward=True)
+    controls.handle([Key("w", down=False)], 0.02)
+    assert controls.handle(step, 0.02) == [Order.step]
+    assert mailbox.take().action == Action()
+    assert controls.handle([Key("p", down=True)], 0.02) == [Order.resume]
+
+
+def test_what_is_held_in_a_paused_game_is_let_go_when_the_menu_opens() -> None:
+    mailbox = Mailbox()
+    controls = Controls(default_keymap(), mailbox)
+    controls.handle([Key("w", down=True), Key("n", down=True)], 0.02)
+    controls.handle([Key("escape", down=True), Key("w", down=False)], 0.02)
+    assert mailbox.held() == set()
+
+
+def test_sound_is_switched_by_its_key_and_it_is_told() -> None:
+    controls = Controls(default_keymap(), Mailbox())
+    assert controls.handle([Key("v", down=True)], 0.02) == [Say("Sound is off")]
+    assert not controls.keymap.hearing.sound
+    assert controls.handle([Key("v", down=True)], 0.02) == [Say("Sound is on")]

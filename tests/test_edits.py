@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes import EditableWorld, PlaneDream, PlaneWorld
+from fakes import PlaneWorld
+from fakes_evaluate import EditableWorld, PlaneDream
 
 from worldsim.evaluate.arena import Arena
 from worldsim.evaluate.budget import BURN_IN

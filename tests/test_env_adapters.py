@@ -9,7 +9,7 @@ import sys
 import gymnasium
 import numpy as np
 import pytest
-from fakes import FakeTaskWorld
+from fakes_envs import FakeTaskWorld
 from gymnasium.utils.env_checker import data_equivalence
 
 import worldsim  # noqa: F401  # registers the ids

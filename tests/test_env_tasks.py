@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import FakeSaved
+from fakes_envs import FakeSaved
 
 from worldsim.actions import DISCRETE
 from worldsim.camera import Intrinsics

@@ -7,7 +7,7 @@ import json
 import gymnasium
 import numpy as np
 import pytest
-from fakes import FakeTaskWorld
+from fakes_envs import FakeTaskWorld
 from gymnasium.utils.env_checker import check_env
 
 import worldsim  # noqa: F401  # registers the ids

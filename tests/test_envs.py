@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 import pytest
 from dreams import random_model
-from fakes import FakeDreamer, FakeReferee, FakeSaved, FakeTaskWorld
+from fakes_envs import FakeDreamer, FakeReferee, FakeSaved, FakeTaskWorld
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector.utils import batch_space, create_empty_array, iterate

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fakes import EditableWorld, PlaneDream, PlaneWorld
+from fakes import PlaneWorld
+from fakes_evaluate import EditableWorld, PlaneDream
 
 from worldsim.errors import ConfigError, OutputError
 from worldsim.evaluate.arena import Arena, scored_ticks

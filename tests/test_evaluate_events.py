@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from dreams import plane_clip
-from fakes import FakeJudge
+from fakes_evaluate import FakeJudge
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.events import Chances

@@ -13,7 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from fakes import FakeMaker, FakeWorld
+from fakes import FakeWorld
+from fakes_record import FakeMaker
 
 from worldsim.actions import SCHEMA
 from worldsim.errors import ActionError, BackendError, EpisodeError, OutputError

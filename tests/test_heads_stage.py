@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from dreams import plane_episode, random_model
-from fakes import FakeClock, FakePool
+from fakes import FakeClock
+from fakes_train import FakePool
 from rich.console import Console
 
 from worldsim.errors import ConfigError

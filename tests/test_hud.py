@@ -9,6 +9,7 @@ import pytest
 from worldsim.play.hud import Hud, HudMode, compose_hud, pose_line
 from worldsim.play.hud_painter import HudPainter
 from worldsim.play.keymap import default_keymap
+from worldsim.play.loading import Loading
 from worldsim.play.scrubber import Scrubber
 from worldsim.play.stats import Quantiles, Rate, Ring
 from worldsim.play.tick import Phase, Pulse, Tick
@@ -71,12 +72,20 @@ def test_the_hint_names_the_keys_and_asks_for_a_click_while_the_mouse_is_free() 
 
 
 def test_loading_and_pausing_are_told_in_the_middle() -> None:
-    loading = replace(TICK, phase=Phase.loading, loading="real")
-    assert "real" in compose_hud(loading, HudMode(), KEYMAP).title
+    loading = replace(TICK, phase=Phase.loading, loading=Loading("real", "reading", 0.4))
+    hud = compose_hud(loading, HudMode(), KEYMAP)
+    assert "real" in hud.title
+    assert (hud.subtitle, hud.progress) == ("reading", 0.4)
     paused = compose_hud(replace(TICK, phase=Phase.paused), HudMode(), KEYMAP)
     assert paused.title == "Paused"
     assert "Esc for the menu" in paused.subtitle
     assert compose_hud(None, HudMode(), KEYMAP).title
+
+
+def test_while_a_paused_game_is_stepped_through_its_picture_is_not_dimmed() -> None:
+    hud = compose_hud(replace(TICK, phase=Phase.paused, stepped=True), HudMode(), KEYMAP)
+    assert (hud.title, hud.crosshair) == ("", True)
+    assert "paused   N one more tick   P goes on" in hud.lines
 
 
 def test_the_debug_table_shows_every_stage() -> None:

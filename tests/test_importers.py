@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeMaker
+from fakes_record import FakeMaker
 
 from worldsim.errors import ActionError, ConfigError, EpisodeError, OutputError
 from worldsim.record import rollout

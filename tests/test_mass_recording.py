@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import FakeMaker
+from fakes_record import FakeMaker
 
 from worldsim.errors import BackendError, CheckpointError, ConfigError, OutputError, SceneError
 from worldsim.record import rollout

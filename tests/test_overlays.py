@@ -8,7 +8,7 @@ import numpy as np
 import pygame
 import pytest
 from dreams import begun, walk
-from fakes import FakePlayWorld
+from fakes_play import FakePlayWorld
 from players import AHEAD, KEYMAP, Shown, everything, hud_of, played
 
 from worldsim.camera import Intrinsics

@@ -7,7 +7,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-from fakes import BusyClock, FakePlayWorld, FakeWindow
+from fakes import BusyClock
+from fakes_play import FakePlayWorld, FakeWindow
 
 from worldsim.engine.clock import Pacer
 from worldsim.play.controls import Controls

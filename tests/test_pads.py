@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.append(sys.argv[1])  # the tests' fakes
 import pygame
-from fakes import FakePlayWorld
+from fakes_play import FakePlayWorld
 
 from worldsim.engine.clock import RealClock
 from worldsim.play.app import PlayConfig, Session

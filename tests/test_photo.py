@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
-from fakes import FakeRememberer
+from fakes_play import FakeRememberer
 from PIL import Image
 from players import AHEAD, Shown, everything, hud_of, played
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import platformdirs
 import pytest
-from fakes import FakeClock, FakePlayWorld, FakeWindow
+from fakes import FakeClock
+from fakes_play import FakePlayWorld, FakeWindow
 from PIL import Image
 
 from worldsim import cli
@@ -36,6 +37,7 @@ REPORT_KEYS = {
     "fps",
     "tick_ms",
     "stages_ms",
+    "first_view_s",
     "first_frame_s",
     "memory_mb",
     "keyframes",
@@ -75,7 +77,10 @@ def test_a_hundred_headless_frames_on_two_threads_are_the_script_and_its_report(
 def test_quitting_the_window_ends_the_model_thread_and_closes_the_world() -> None:
     world = FakePlayWorld()
     before = threading.active_count()
-    session(PlayConfig(world="real"), world).play(FakeWindow([[]] * 3, quits=True), scripted=False)
+    window = FakeWindow([[]] * 3, quits=True)
+    report = session(PlayConfig(world="real"), world).play(window, scripted=False)
+    assert report.first_view_s is not None
+    assert report.first_view_s > 0
     assert world.closed == 1
     assert threading.active_count() == before
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
-from fakes import FakeClock, FakePlayWorld, FakeWindow
+from fakes import FakeClock
+from fakes_play import FakePlayWorld, FakeWindow
 from PIL import Image
 
 from worldsim.engine.clock import Pacer, Pacing, RealClock, Unpaced
@@ -17,6 +18,7 @@ from worldsim.errors import CheckpointError, OutputError, SceneError
 from worldsim.play.controls import Controls
 from worldsim.play.display import Display, pictures_folder
 from worldsim.play.keymap import Keymap, default_keymap
+from worldsim.play.loading import Loading
 from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import Mailbox, ScriptedInput
 from worldsim.play.orders import Order, Start
@@ -176,6 +178,31 @@ def test_a_paused_world_does_not_tick_and_goes_on_after() -> None:
     assert len(game.worlds["dream"].actions) == 3  # turns 1, 6 and 7
 
 
+def test_a_paused_world_ticks_once_for_each_step_and_stays_paused() -> None:
+    game = Game()
+    order = game.loop.order
+    phases: list[Phase] = []
+
+    def step() -> None:
+        phases.append(game.newest().phase)
+        order(Order.step)
+
+    def pause_and_step() -> None:
+        order(Order.pause)
+        order(Order.step)
+
+    game.run(pause_and_step, step, step, nothing)
+    assert len(game.worlds["dream"].actions) == 4
+    assert phases == [Phase.paused] * 2
+    assert (game.newest().phase, game.newest().stepped) == (Phase.paused, True)
+
+
+def test_a_step_in_a_game_that_is_not_paused_does_nothing() -> None:
+    game = Game()
+    game.run(lambda: game.loop.order(Order.step), nothing)
+    assert len(game.worlds["dream"].actions) == 2
+
+
 def test_a_reset_starts_the_same_seed_again_and_drops_waiting_motion() -> None:
     game = Game()
 
@@ -243,7 +270,7 @@ def test_while_a_world_loads_the_display_can_say_so() -> None:
     seen: list[tuple[Phase, str]] = []
     game.on_make = lambda kind: seen.append((game.newest().phase, game.newest().loading))
     game.run(lambda: game.loop.order(Order.switch_world), nothing)
-    assert seen == [(Phase.loading, "dream"), (Phase.loading, "real")]
+    assert seen == [(Phase.loading, Loading("dream")), (Phase.loading, Loading("real"))]
 
 
 def test_a_world_that_cannot_be_made_is_told_and_the_present_one_goes_on() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from dreams import begun, walk
-from fakes import FakeClock, FakePlayWorld
+from fakes import FakeClock
+from fakes_play import FakePlayWorld
 
 from worldsim.engine.clock import Unpaced
 from worldsim.errors import ConfigError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import EditableWorld, PlaneDream
+from fakes_evaluate import EditableWorld, PlaneDream
 from PIL import Image
 from rich.console import Console
 

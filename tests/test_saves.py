@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dreams import WALK, StartedDream, begun
-from fakes import FakeClock, FakeKeptWorld
+from fakes import FakeClock
+from fakes_play import FakeKeptWorld
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Unpaced

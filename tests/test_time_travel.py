@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from dreams import StartedDream, begun
-from fakes import FakeClock, FakeKeptWorld, FakePlayWorld, FakeSteppingWorld
+from fakes import FakeClock
+from fakes_play import FakeKeptWorld, FakePlayWorld, FakeSteppingWorld
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
@@ -444,6 +445,7 @@ def test_a_rewind_config_refuses_bad_values_by_name(name: str) -> None:
 def test_the_scrubber_says_how_far_back_and_on_which_branch() -> None:
     here = scrubber_of(Past(kept_ticks=400, back_ticks=100))
     assert (here.place, here.label) == (0.75, "-5.0 s of 20 s")
+    assert scrubber_of(Past(kept_ticks=400)).label == "now, with 20 s to go back"
     oldest = scrubber_of(Past(kept_ticks=400, back_ticks=400, branch=3, branches=(1, 3)))
     assert oldest.place == 0.0
     assert "the oldest" in oldest.label

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 from dreams import plane_episode, random_model
-from fakes import FakeClock, FakePool, FakeStage
+from fakes import FakeClock
+from fakes_train import FakePool, FakeStage
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dreams import make_engine, same
-from fakes import FakeRememberer, FakeTruth
+from fakes_play import FakeRememberer, FakeTruth
 from players import AHEAD, ASIDE, Shown, hud_of, played
 
 from worldsim.engine.engine import WorldEngine

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeClock, FakeKeptWorld, FakeWindow, FakeWorld
+from fakes import FakeClock, FakeWorld
+from fakes_play import FakeKeptWorld, FakeWindow
 
 from worldsim.camera import Intrinsics
 from worldsim.errors import CheckpointError, ConfigError, EpisodeError
@@ -44,11 +45,15 @@ def walk(tmp_path: Path) -> Path:
 
 
 class PatientWindow(FakeWindow):
-    """Presses keys when the end has been shown, and quits when it has been shown again."""
+    """Presses keys when the end has been shown, and quits when it has been shown again.
+
+    If it never is shown again, it quits `tail` pictures after the last key.
+    """
 
     def __init__(self, *keys: str) -> None:
         super().__init__()
         self.titles: list[str] = []
+        self.tail: int | None = None
         self._keys = list(keys)
 
     def present(self, view, /) -> None:
@@ -56,6 +61,9 @@ class PatientWindow(FakeWindow):
         self.titles.append(view.hud.title)
 
     def poll(self):
+        if self.tail is not None and not self._keys:
+            self.tail -= 1
+            return [Quit()] if self.tail < 0 else []
         if not self.titles or self.titles[-1] != "The end":
             return []
         self.titles.append("")
@@ -89,6 +97,36 @@ def test_an_episode_is_shown_to_its_end_and_what_agrees_is_told(walk: Path) -> N
 def test_restarting_a_watched_episode_shows_it_again(walk: Path) -> None:
     actions = watched(WatchConfig(episode=walk, watch=True, speed=20.0), PatientWindow("r"))
     assert actions == list(Episode.open(walk).actions) * 2
+
+
+def test_the_player_can_take_the_wheel_of_a_watched_episode_and_go_on_after_its_end(
+    walk: Path,
+) -> None:
+    window = PatientWindow("m")
+    window.tail = 5
+    actions = watched(WatchConfig(episode=walk, watch=True, speed=20.0), window)
+    assert actions[:30] == list(Episode.open(walk).actions)
+    assert set(actions[30:]) == {Action()}
+    assert "You drive" in {view.hud.message for view in window.views}
+
+
+def test_what_somebody_else_drives_is_not_compared(walk: Path) -> None:
+    told: list[str] = []
+    replayed = True
+    verifier = Verifier(Episode.open(walk), told.append, lambda: replayed)
+    world = FakeWorld()
+    verifier.began(world.reset(seed=7), replace(INFO, seed=7), Intrinsics(width=64, height=40))
+    replayed = False
+    for _ in range(40):
+        verifier.ticked(Action(yaw_deg=50.0), world.step(Action(yaw_deg=50.0)))
+    assert told == []
+
+
+def test_a_film_cannot_be_steered(film: Path) -> None:
+    window = PatientWindow("m")
+    config = WatchConfig(episode=film, watch=True, speed=20.0)
+    assert watch.run(config, make=make_fake, open_in=lambda _: window) == 0
+    assert any("the film of one" in view.hud.message for view in window.views)
 
 
 def test_speed_is_the_pace_of_the_ticks(walk: Path) -> None:

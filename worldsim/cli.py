@@ -49,6 +49,7 @@ COMMANDS = {
             "worldsim play --image photo.jpg",
             "worldsim play --load quick",
             "worldsim play --world real --scene forest --seed 3",
+            "worldsim play --policy scripted",
         ),
     ),
     "record": Command(

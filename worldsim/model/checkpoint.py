@@ -21,6 +21,7 @@ from worldsim.model.heads import EventHead
 from worldsim.model.outpainter import Outpainter
 from worldsim.model.presets import ModelConfig
 from worldsim.model.world_model import WorldModel
+from worldsim.progress import report
 
 FORMAT = "worldsim-checkpoint"
 FORMAT_VERSION = 1
@@ -97,7 +98,7 @@ def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
             f"{len(wrong)} missing, unknown or of another shape, such as {sorted(wrong)[0]!r}",
             f"Check that {CONFIG_NAME} and {WEIGHTS_NAME} belong together.",
         )
-    model.load_state_dict({name: t.float() for name, t in tensors.items()}, assign=True)
+    model.load_state_dict(_as_floats(tensors), assign=True)
     training = record["training"]
     assert isinstance(training, dict)
     return Checkpoint(model.eval(), weights_hash(weights), training)
@@ -124,6 +125,16 @@ def fresh_parts(config: ModelConfig) -> dict[str, torch.Tensor]:
             torch.manual_seed(0)
             tensors |= {part + name: tensor for name, tensor in make(config).state_dict().items()}
     return tensors
+
+
+def _as_floats(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """In float32: this is when they are read from the disk."""
+    whole, done, floats = sum(tensor.nbytes for tensor in tensors.values()), 0, {}
+    for name, tensor in tensors.items():
+        floats[name] = tensor.float()
+        done += tensor.nbytes
+        report("weights", done / max(whole, 1))
+    return floats
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from worldsim.engine.clock import Clock, Pacer, RealClock, Unpaced
 from worldsim.engine.start import scene_names
-from worldsim.errors import ConfigError
+from worldsim.play.console_window import ConsoleWindow
 from worldsim.play.controls import Controls
 from worldsim.play.display import Display
 from worldsim.play.keymap_file import load_keymap, save_keymap
@@ -24,27 +24,22 @@ from worldsim.play.mailbox import InputSource, Mailbox, ScriptedInput
 from worldsim.play.menu import Menu
 from worldsim.play.menu_pages import Choices
 from worldsim.play.orders import Start
+from worldsim.play.pilots import Pilot, ScriptedPilot, pilot_named
+from worldsim.play.play_config import PlayConfig
 from worldsim.play.quality import Quality
 from worldsim.play.report import Report, report_on
 from worldsim.play.save_file import Save, SaveInfo, read_save
 from worldsim.play.saves import find_save
+from worldsim.play.sound import Mixer
 from worldsim.play.stats import process_age_s
 from worldsim.play.tick import Board
 from worldsim.play.view_ahead import WarpMode
 from worldsim.play.watchers import DemoWatcher, EpisodeWatcher
-from worldsim.play.window import HeadlessWindow, NoDisplayError, PresenterName, WarpName, Window
+from worldsim.play.wheel import Driver, Seat, Wheel
+from worldsim.play.window import NoDisplayError, WarpName, Window
 from worldsim.record.output import claim_folder
 from worldsim.record.script import compile_script, load_script
-from worldsim.record.worlds import (
-    BackendName,
-    MadeWorld,
-    MakeWorld,
-    MemoryMode,
-    RendererName,
-    WorldConfig,
-    WorldKind,
-    make_world,
-)
+from worldsim.record.worlds import MadeWorld, MakeWorld, MemoryMode, WorldKind, make_world
 from worldsim.types import TICK_HZ, TICK_S
 
 T = TypeVar("T")
@@ -55,87 +50,6 @@ DEMO_VIDEO, DEMO_SHEET = Path("worldsim-demo.mp4"), Path("worldsim-demo.png")
 # cores the dream, which wants both, would tick later than the view gains.
 CORES_TO_SPARE = 4
 SWITCH_INTERVAL_S = 0.001  # Python's 5 ms would hold the display back while the model thread runs
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlayConfig:
-    """Walk through a world. Without a display, ten seconds of it are filmed instead."""
-
-    world: WorldKind = "dream"
-    """The dream, or the real block world that it learned from; Tab switches while playing."""
-    seed: int = 7
-    """Which world: the same seed is the same world."""
-    scene: str | None = None
-    """meadow, forest, desert, snow or canyon; left out, the seed decides."""
-    image: Path | None = None
-    """Start the dream in this picture, instead of in the seed's world."""
-    load: str | None = None
-    """Go on where a game was saved: its name, or the path of its file."""
-    checkpoint: str = "default"
-    """The dream's checkpoint: a name or a folder."""
-    steps: int | None = None
-    """The dream's denoising steps a frame; by default those that its model was made for, and fewer
-    while a machine is too slow for them (never while recording)."""
-    memory: MemoryMode = "full"
-    """What the dream remembers."""
-    device: str = "auto"
-    """Where the dream runs."""
-    backend: BackendName = "torch"
-    """Who computes the dream: torch, onnx, or auto, the faster of the two on this machine."""
-    renderer: RendererName = "auto"
-    """What draws the real world."""
-    headless: bool = False
-    """No window: a script plays, as fast as the machine can."""
-    frames: int | None = None
-    """Stop after so many ticks. Left out: the script once, or until the window is closed."""
-    script: str = "stroll"
-    """Who plays where there is no window: a bundled script or the path of a TOML file."""
-    report: Path | None = None
-    """Write the run's numbers to this JSON file."""
-    record: Path | None = None
-    """Record what is played into this new or empty folder."""
-    width: int = 1280
-    """The window's width in pixels."""
-    height: int = 800
-    """The window's height in pixels."""
-    fullscreen: bool = False
-    """Start on the whole screen."""
-    presenter: PresenterName = "auto"
-    """How the window is drawn: gl, surface, or auto (gl where a graphics card does it)."""
-    warp: WarpName = "auto"
-    """What brings the view up to date between two frames: off, rotation, or parallax, which also
-    moves it; auto chooses by what that costs here."""
-
-    def __post_init__(self) -> None:
-        if self.frames is not None and self.frames < 1:
-            raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
-        if self.seed < 0:
-            raise ConfigError("a seed of 0 or more", repr(self.seed), "Correct it.")
-        if self.image is not None and (self.world == "real" or self.scene is not None):
-            other = "--world real" if self.world == "real" else f"--scene {self.scene}"
-            raise ConfigError(
-                "--image for a dream that starts in no scene",
-                f"--image {self.image} {other}",
-                f"Leave out {other}, or the picture.",
-            )
-        if self.load is not None and (self.image is not None or self.scene is not None):
-            other = "--image" if self.image is not None else "--scene"
-            raise ConfigError(
-                "--load alone to say where to start",
-                f"--load {self.load} and {other}",
-                f"Leave out {other}, or --load.",
-            )
-
-    def world_config(self, kind: WorldKind) -> WorldConfig:
-        return WorldConfig(
-            kind=kind,
-            checkpoint=self.checkpoint,
-            steps=self.steps,
-            memory=self.memory,
-            device=self.device,
-            backend=self.backend,
-            renderer=self.renderer,
-        )
 
 
 def run(config: PlayConfig, *, make: MakeWorld = make_world, clock: Clock | None = None) -> int:
@@ -155,16 +69,17 @@ def run(config: PlayConfig, *, make: MakeWorld = make_world, clock: Clock | None
         started_at_s=started_at_s,
         save=save,
         quality=quality,
+        pilot=ScriptedPilot() if config.policy is None else pilot_named(config.policy),
     )
     if config.headless:
-        _tell(session.play(HeadlessWindow(), scripted=True))
+        _tell(_played_headless(session))
         return 0
     try:
         window = open_window(config)
     except NoDisplayError as error:
         return _film_demo(session, error)
     try:
-        session.play(window, scripted=False)
+        replace(session, hears=True).play(window, scripted=False)
     finally:
         window.close()
     return 0
@@ -202,26 +117,30 @@ class Session:
     started_at_s: float
     save: Save | None = None
     quality: Quality | None = None  # None: the steps stay as they are
+    pilot: Pilot = field(default_factory=ScriptedPilot)  # who may take the wheel
+    hears: bool = False  # whether there is somebody to hear it
 
     def play(self, window: Window, *, scripted: bool, watchers: Sequence[Watcher] = ()) -> Report:
-        """A person plays at 20 ticks a second, or a script as fast as the machine can.
+        """A person plays at 20 ticks a second, or nobody as fast as the machine can: a script, or
+        the agent where there is one.
 
         Returns when the player quits or the configured frames are out, with the report written.
         """
-        mailbox, board = Mailbox(), Board()
-        actions = compile_script(load_script(self.config.script)) if scripted else []
-        source = ScriptedInput(actions) if scripted else mailbox
+        mailbox, board, seat = Mailbox(), Board(), Seat(self.pilot)
+        driven = scripted and self.config.policy is None
+        actions = compile_script(load_script(self.config.script)) if driven else []
+        source = ScriptedInput(actions) if driven else self._wheel(mailbox, seat)
         loop = ModelLoop(
-            self._loop_config(default_frames=len(actions) or None),
+            self._loop_config(default_frames=len(actions) or (DEMO_TICKS if scripted else None)),
             make_world=self._made,
             source=source,
             board=board,
             clock=self.clock,
             pacing=Unpaced() if scripted else Pacer(self.clock, TICK_S),
-            watchers=[*self._recorders(scripted), *watchers],
+            watchers=[seat, *self._recorders(driven), *watchers],
             quality=None if scripted else self.quality,
         )
-        perform(
+        first_view_s = perform(
             loop,
             window,
             board,
@@ -230,8 +149,13 @@ class Session:
             menu=self._menu(loop.origin),
             clock=self.clock,
             warp=self.config.warp,
+            hears=self.hears,
         )
-        return self._reported(loop)
+        return self._reported(loop, first_view_s)
+
+    def _wheel(self, mailbox: Mailbox, seat: Seat) -> Wheel:
+        first = Driver.human if self.config.policy is None else Driver.agent
+        return Wheel(mailbox, seat=seat, first=first)
 
     def _loop_config(self, default_frames: int | None) -> LoopConfig:
         config = self.config
@@ -256,8 +180,8 @@ class Session:
             return []
         return [EpisodeWatcher(self.config.record, self.config.script if scripted else None)]
 
-    def _reported(self, loop: ModelLoop) -> Report:
-        report = report_on(loop, started_at_s=self.started_at_s)
+    def _reported(self, loop: ModelLoop, first_view_s: float | None) -> Report:
+        report = report_on(loop, started_at_s=self.started_at_s, first_view_s=first_view_s)
         if self.config.report is not None:
             report.write(self.config.report)
         return report
@@ -273,8 +197,12 @@ def perform(
     menu: Menu,
     clock: Clock,
     warp: WarpName = "auto",
-) -> None:
-    """Show a loop in a window until the player quits or the loop ends; they play the mailbox."""
+    hears: bool = False,
+) -> float | None:
+    """Show a loop in a window until the player quits or the loop ends; they play the mailbox.
+
+    Returns when the window showed its first picture, on the clock; None if it never did.
+    """
     loaded = load_keymap(knows_key=window.knows_key)
     if loaded.warnings:
         board.say(loaded.told())
@@ -288,8 +216,17 @@ def perform(
         clock=clock,
         pacing=Pacer(clock, 1.0 / window.refresh_hz),
         warp=warp_mode(warp, on_gpu=window.on_gpu, cores=os.cpu_count() or 1),
+        mixer=_mixer(board) if hears else None,
     )
     _run_both(loop, display)
+    return display.first_view_s
+
+
+def _mixer(board: Board) -> Mixer:
+    quiet_pygame()
+    from worldsim.play.pygame_mixer import open_mixer  # SDL: heavy
+
+    return open_mixer(board.say)
 
 
 def _run_both(loop: ModelLoop, display: Display) -> None:
@@ -337,16 +274,21 @@ def open_window(config: PlayConfig) -> Window:
     return window
 
 
+def _played_headless(session: Session, *watchers: Watcher) -> Report:
+    window = ConsoleWindow()
+    try:
+        return session.play(window, scripted=True, watchers=watchers)
+    finally:
+        window.close()
+
+
 def _film_demo(session: Session, why: NoDisplayError) -> int:
     """What there is to see where there is no screen."""
     err = Console(stderr=True)
     err.print(f"No display ({why.got}): filming ten seconds of play instead.", soft_wrap=True)
     config = session.config
     filming = replace(session, config=replace(config, frames=config.frames or DEMO_TICKS))
-    report = filming.play(
-        HeadlessWindow(), scripted=True, watchers=[DemoWatcher(DEMO_VIDEO, DEMO_SHEET)]
-    )
-    _tell(report)
+    _tell(_played_headless(filming, DemoWatcher(DEMO_VIDEO, DEMO_SHEET)))
     Console().print(
         f"film     {DEMO_VIDEO.resolve()}\nstills   {DEMO_SHEET.resolve()}", soft_wrap=True
     )

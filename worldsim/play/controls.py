@@ -59,6 +59,7 @@ class Say:
 Demand: TypeAlias = Request | Wish | Say
 
 _SIMPLE: Mapping[Command, Demand] = {
+    Command.wheel: Order.hand_over,
     Command.reset: Order.reset,
     Command.switch_world: Order.switch_world,
     Command.rewind: Order.rewind,
@@ -185,6 +186,10 @@ class Controls:
             return self._open_menu()
         if command is Command.pause:
             return self._toggle_pause()
+        if command is Command.step:
+            return self._step()
+        if command is Command.mute:
+            return self._toggle_sound()
         if command in OVERLAY_KEYS:
             shown = getattr(self.keymap.overlays, command.name)
             self.keymap = self.keymap.with_setting("overlays", command.name, not shown)
@@ -195,7 +200,10 @@ class Controls:
 
     def _open_menu(self) -> list[Demand]:
         self.menu.open(self._sticks["left"])
-        return [] if self.paused else self._pause()
+        if not self.paused:
+            return self._pause()
+        self._let_go()
+        return []
 
     def _toggle_pause(self) -> list[Demand]:
         if self.paused:
@@ -208,6 +216,19 @@ class Controls:
         self.paused, self.grabbed = True, False
         self._let_go()
         return [Order.pause]
+
+    def _step(self) -> list[Demand]:
+        """One tick of the paused game, with the buttons that are held."""
+        held = [button for button in BUTTONS if self._is_down(button)]
+        demands = [] if self.paused else self._pause()
+        for button in held:
+            self._mailbox.press(button)
+        return [*demands, Order.step]
+
+    def _toggle_sound(self) -> list[Demand]:
+        sound = not self.keymap.hearing.sound
+        self.keymap = self.keymap.with_setting("hearing", "sound", sound)
+        return [Say("Sound is on" if sound else "Sound is off")]
 
     def _resume(self) -> list[Demand]:
         was_paused, self.paused = self.paused, False

@@ -24,6 +24,7 @@ from worldsim.play.keymap import Keymap
 from worldsim.play.loop import ModelLoop
 from worldsim.play.mailbox import InputSource
 from worldsim.play.photo_file import enlarged_photo, png_text
+from worldsim.play.sound import Mixer, Silence, Sound
 from worldsim.play.stats import Quantiles, Rate, Ring
 from worldsim.play.tick import Board, Tick
 from worldsim.play.twin_picture import TwinShot
@@ -55,6 +56,7 @@ class Display:
         clock: Clock,
         pacing: Pacing,
         warp: WarpMode = WarpMode.parallax,
+        mixer: Mixer | None = None,  # None: nothing is heard
     ) -> None:
         self._window = window
         self._controls = controls
@@ -65,6 +67,7 @@ class Display:
         self._clock = clock
         self._pacing = pacing
         self._ahead = ViewAhead(warp)
+        self._sound = Sound(mixer or Silence())
         self._debug = False
         self._message = ""
         self._message_until_s = 0.0
@@ -76,13 +79,17 @@ class Display:
         self._last_s = clock.now()
         self._last_shown: object = None
         self._grabbed = False
+        self.first_view_s: float | None = None  # on the clock; from then on the menu answers
         self.quit = False
 
     def run(self, finished: Callable[[], bool]) -> None:
         """Refresh until the player quits or the model thread has `finished`."""
-        while not (self.quit or finished()):
-            self._pacing.wait()
-            self.refresh()
+        try:
+            while not (self.quit or finished()):
+                self._pacing.wait()
+                self.refresh()
+        finally:
+            self._sound.close()
 
     def refresh(self) -> None:
         """One turn: events in, and a picture out if anything about it has changed."""
@@ -94,8 +101,9 @@ class Display:
         self._follow_grab()
         self._read_messages(now_s)
         self._measure(now_s)
-        before = self._last_shown
-        self._show(self._board.newest())
+        before, tick = self._last_shown, self._board.newest()
+        self._sound.hear(tick, self._controls.keymap.hearing)
+        self._show(tick)
         looked = self._grabbed and any(isinstance(event, MouseMoved) for event in events)
         if looked and self._last_shown is not before:
             self._look_ms.add((self._clock.now() - now_s) * 1e3)
@@ -165,6 +173,8 @@ class Display:
         if shown != self._last_shown:
             self._window.present(view)
             self._last_shown = shown
+            if self.first_view_s is None:
+                self.first_view_s = self._clock.now()
 
     def _view(self, tick: Tick | None, mode: HudMode) -> View:
         keymap = self._controls.keymap

@@ -7,7 +7,8 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,18 +18,27 @@ import worldsim
 from worldsim.backends.installation import CLASH_REMEDY
 from worldsim.engine.clock import Clock, RealClock
 from worldsim.errors import ConfigError, WorldsimError
-from worldsim.play.app import PlayConfig, quiet_pygame
+from worldsim.play.app import quiet_pygame
 from worldsim.play.display import pictures_folder
-from worldsim.play.keymap_file import user_keymap_path
+from worldsim.play.keymap_file import config_folder, user_keymap_path
+from worldsim.play.play_config import PlayConfig
 from worldsim.play.stats import TickMeter, installed_versions
 from worldsim.play.window import NoDisplayError
 from worldsim.record.script import compile_script, load_script
-from worldsim.record.worlds import MakeWorld, make_world
+from worldsim.record.worlds import MakeWorld, WorldKind, make_world
 from worldsim.types import TICK_HZ
+
+if TYPE_CHECKING:
+    from worldsim.play.pads import PluggedPads
 
 State = Literal["good", "note", "bad"]
 MARKS: dict[State, str] = {"good": "[green]ok[/]", "note": "[yellow]--[/]", "bad": "[red]no[/]"}
 WARM_UP_TICKS = 3
+SLOW_REMEDIES: dict[WorldKind, str] = {
+    "dream": "Close other programs, or play with --steps 1.",
+    "real": "Close other programs, or mend the renderer.",
+}
+MAPPINGS_FILE = "gamecontrollerdb.txt"  # as in `worldsim.play.pads`, which needs SDL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +48,7 @@ class DoctorConfig:
     checkpoint: str = "default"
     """The dream to measure: a name or a folder."""
     seconds: float = 1.0
-    """How long to measure it."""
+    """How long to measure it, and the real world."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.seconds <= 600.0:
@@ -75,10 +85,14 @@ def examine(config: DoctorConfig, make: MakeWorld, clock: Clock) -> Iterator[Fin
     yield _torch()
     yield _pygame()
     yield _window()
+    yield _audio()
+    yield pads_finding(_plugged(), config_folder())
     yield _renderer()
     yield onnx_finding(installed_versions("onnxruntime", "onnxruntime-gpu"))
+    yield agents_finding(installed_versions("stable-baselines3"))
     yield from _paths()
-    yield _dream(config, make, clock)
+    yield _speed("dream", config, make, clock)
+    yield _speed("real", config, make, clock)
 
 
 def _system() -> Finding:
@@ -116,16 +130,57 @@ def _window() -> Finding:
     except NoDisplayError as error:
         return Finding("window", "note", f"none: {error.got}", error.remedy)
     found = f"{window.presenter.name} ({window.reason}), refreshed at {window.refresh_hz:.0f} Hz"
+    remedy = "" if window.on_gpu else "A driver with OpenGL 3.3 would draw on the graphics card."
     window.close()
-    return Finding("window", "good", found)
+    return Finding("window", "good", found, remedy)
+
+
+def _audio() -> Finding:
+    quiet_pygame()
+    from worldsim.play.pygame_mixer import NoSoundError, PygameMixer
+
+    try:
+        mixer = PygameMixer()
+    except NoSoundError as error:
+        return Finding("sound", "note", f"none: {error.got}", error.remedy)
+    found = mixer.device
+    mixer.close()
+    return Finding("sound", "good", found)
+
+
+def _plugged() -> PluggedPads | None:
+    quiet_pygame()
+    from worldsim.play.pads import plugged_pads
+
+    return plugged_pads(config_folder())
+
+
+def pads_finding(plugged: PluggedPads | None, folder: Path) -> Finding:
+    """Which gamepads can be played with."""
+    if plugged is None:
+        remedy = "pip install --force-reinstall pygame-ce, alone; the keyboard does it all."
+        return Finding("gamepads", "note", "cannot be used", remedy)
+    if plugged.strange:
+        remedy = (
+            "Put its line of https://github.com/mdqinc/SDL_GameControllerDB into "
+            f"{folder / MAPPINGS_FILE}."
+        )
+        return Finding("gamepads", "bad", f"not understood: {', '.join(plugged.strange)}", remedy)
+    if not plugged.known:
+        return Finding("gamepads", "note", "none", "optional: plug one in, also while playing")
+    return Finding("gamepads", "good", ", ".join(plugged.known))
 
 
 def _renderer() -> Finding:
     from worldsim.envs.blocks.renderers.choose import make_renderer
+    from worldsim.envs.blocks.renderers.gl import GLRenderer
 
     renderer = make_renderer("auto")
     renderer.close()
-    return Finding("real world", "good", f"drawn by {type(renderer).__name__}")
+    if isinstance(renderer, GLRenderer):
+        return Finding("renderer", "good", "OpenGL")
+    remedy = "On Linux: apt install libegl1 libgl1-mesa-dri; elsewhere a graphics driver."
+    return Finding("renderer", "note", "PyTorch, which is slower than OpenGL", remedy)
 
 
 def onnx_finding(installed: dict[str, str]) -> Finding:
@@ -144,6 +199,15 @@ def onnx_finding(installed: dict[str, str]) -> Finding:
     return Finding("onnxruntime", "good", f"{name} {version}")
 
 
+def agents_finding(installed: dict[str, str]) -> Finding:
+    """Whether trained agents can take the wheel."""
+    if not installed:
+        remedy = "optional: pip install 'worldsim-engine[rl]'"
+        return Finding("trained agents", "note", "no stable-baselines3", remedy)
+    ((name, version),) = installed.items()
+    return Finding("trained agents", "good", f"{name} {version}")
+
+
 def _paths() -> Iterator[Finding]:
     from worldsim.model.checkpoint import SHIPPED
 
@@ -154,22 +218,23 @@ def _paths() -> Iterator[Finding]:
     yield Finding("checkpoints", "good", str(SHIPPED))
 
 
-def _dream(config: DoctorConfig, make: MakeWorld, clock: Clock) -> Finding:
+def _speed(kind: WorldKind, config: DoctorConfig, make: MakeWorld, clock: Clock) -> Finding:
+    subject = "real world" if kind == "real" else kind
     try:
-        meter = measure(config, make, clock)
+        meter = measure(kind, config, make, clock)
     except WorldsimError as error:
         missing = f"expected {error.expected}; got {error.got}"
-        return Finding("dream", "bad", missing, error.remedy)
+        return Finding(subject, "bad", missing, error.remedy)
     ticks = meter.tick_ms.quantiles()
     fast = meter.fps() >= TICK_HZ
     found = f"{meter.fps():.1f} frames/s, tick p50 {ticks.p50:.1f} ms, p95 {ticks.p95:.1f} ms"
-    remedy = "" if fast else "Close other programs, or play with --steps 1."
-    return Finding("dream", "good" if fast else "note", found, remedy)
+    remedy = "" if fast else SLOW_REMEDIES[kind]
+    return Finding(subject, "good" if fast else "note", found, remedy)
 
 
-def measure(config: DoctorConfig, make: MakeWorld, clock: Clock) -> TickMeter:
-    """Step the dream for a while, the first steps not counted."""
-    made = make(PlayConfig(checkpoint=config.checkpoint).world_config("dream"))
+def measure(kind: WorldKind, config: DoctorConfig, make: MakeWorld, clock: Clock) -> TickMeter:
+    """Step a world for a while, the first steps not counted."""
+    made = make(PlayConfig(checkpoint=config.checkpoint).world_config(kind))
     meter = TickMeter()
     try:
         made.world.reset(seed=PlayConfig.seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worldsim.play.key_names import key_names
 from worldsim.play.keymap import Command, Keymap
@@ -31,6 +31,7 @@ HINTED = (
     Command.fullscreen,
     Command.twin,
     Command.photo,
+    Command.wheel,
     Command.menu,
 )
 PHOTO_HINTS: Mapping[str | Command, str] = {
@@ -53,6 +54,7 @@ class Hud:
     message: str = ""  # above the hint, for a moment
     title: str = ""  # in the middle, over a dimmed picture
     subtitle: str = ""
+    progress: float | None = None  # below them: a bar, of which so much is done
     stages: tuple[tuple[str, ...], ...] = ()  # top right: a table, its heading first
     recent_ms: tuple[float, ...] = ()  # top right, below: a graph
     crosshair: bool = False
@@ -98,6 +100,7 @@ def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
         message=mode.message,
         title=title,
         subtitle=subtitle,
+        progress=tick.loading.share if tick.loading else None,
         stages=_stages(tick.pulse, mode.warp) if debug else (),
         recent_ms=tick.pulse.recent_ms if debug or overlays.timeline else (),
         crosshair=shown and not title and tick.extras.photo is None,
@@ -111,21 +114,27 @@ def compose_hud(tick: Tick | None, mode: HudMode, keymap: Keymap) -> Hud:
 def _twin_hud(tick: Tick, shot: TwinShot, mode: HudMode, keymap: Keymap) -> Hud:
     """Whatever else there is would hide one of the pictures."""
     title, subtitle = _title(tick, keymap)
+    panel = twin_panel(shot, tick.seed, pose_line(shot.pose))
+    if tick.driver:
+        panel = replace(panel, lines=(*panel.lines, _driver_line(tick, keymap)))
     return Hud(
         hint=_hint(tick, keymap, mode.grabbed) if mode.visible else "",
         message=mode.message,
         title=title,
         subtitle=subtitle,
-        twin=twin_panel(shot, tick.seed, pose_line(shot.pose)),
+        twin=panel,
     )
 
 
 def _title(tick: Tick, keymap: Keymap) -> tuple[str, str]:
-    if tick.phase is Phase.loading:
-        return f"Loading {DREAM_NAMES.get(tick.loading, tick.loading)} ...", ""
-    if tick.phase is Phase.paused:
-        resume, menu = _key(keymap, Command.pause), _key(keymap, Command.menu)
-        return "Paused", f"click or {resume} to go on, {menu} for the menu"
+    if tick.phase is Phase.loading and tick.loading is not None:
+        world = tick.loading.world
+        return f"Loading {DREAM_NAMES.get(world, world)} ...", tick.loading.told
+    if tick.phase is Phase.paused and not tick.stepped:
+        resume, step, menu = (
+            _key(keymap, command) for command in (Command.pause, Command.step, Command.menu)
+        )
+        return "Paused", f"click or {resume} to go on, {step} for one tick, {menu} for the menu"
     if tick.phase is Phase.ended:
         back, menu = _key(keymap, Command.rewind), _key(keymap, Command.menu)
         return "The end", f"hold {back} to go back, {menu} for the menu"
@@ -151,7 +160,16 @@ def _lines(tick: Tick, mode: HudMode, keymap: Keymap) -> tuple[str, ...]:
         lines.append(f"{pulse.keyframes} keyframes remembered")
     if len(tick.past.branches) > 1:
         lines.append(branch_line(tick.past))
+    if tick.stepped:
+        keys = (_key(keymap, command) for command in (Command.step, Command.pause))
+        lines.append("paused   {} one more tick   {} goes on".format(*keys))
+    if tick.driver:
+        lines.append(_driver_line(tick, keymap))
     return tuple(lines)
+
+
+def _driver_line(tick: Tick, keymap: Keymap) -> str:
+    return f"{tick.driver} drives   {_key(keymap, Command.wheel)} hands the wheel on"
 
 
 def _photo_lines(photo: Photo, seed: int | None) -> tuple[str, ...]:

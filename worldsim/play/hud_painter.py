@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import pygame
 
-from worldsim.play.colours import ACCENT, DIM, FAINT, INK, LATE, PANEL
+from worldsim.play.colours import ACCENT, DIM, FAINT, INK, LATE, PANEL, RULE
 from worldsim.play.hud import Hud
 from worldsim.play.menu_painter import MenuPainter
 from worldsim.play.overlay_painter import OverlayPainter
@@ -51,7 +51,7 @@ class HudPainter:
             self._paint_debug(screen, hud, unit)
         self._paint_overlays(screen, hud, unit)
         if hud.hint:
-            self._paint_bottom(screen, hud.hint, 17 * unit, 14 * unit, FAINT)
+            self._paint_bottom(screen, hud.hint, 19 * unit, 14 * unit, FAINT)
         if hud.scrubber:
             self._paint_scrubber(screen, hud.scrubber, unit)
         for n, line in enumerate(reversed(textwrap.wrap(hud.message, MESSAGE_WIDTH))):
@@ -72,6 +72,10 @@ class HudPainter:
         if hud.subtitle:
             below = self._text(hud.subtitle, round(24 * unit), FAINT)
             screen.blit(below, below.get_rect(center=(middle[0], middle[1] + 52 * unit)))
+        if hud.progress is not None:
+            line = pygame.Rect(0, 0, round(420 * unit), max(round(8 * unit), 3))
+            line.center = (middle[0], round(middle[1] + 92 * unit))
+            _paint_bar(screen, line, hud.progress)
 
     def _paint_lines(self, screen: pygame.Surface, lines: Sequence[str], unit: float) -> None:
         texts = [self._text(lines[0], round(26 * unit), ACCENT)]
@@ -107,10 +111,7 @@ class HudPainter:
         line.center = (width // 2, round(height - 120 * unit))
         around = line.inflate(round(40 * unit), round(64 * unit)).move(0, round(-12 * unit))
         screen.blit(self._panel(around.size, PANEL, round(8 * unit)), around)
-        pygame.draw.rect(screen, FAINT, line, border_radius=line.height // 2)
-        place = line.left + round(scrubber.place * line.width)
-        kept = pygame.Rect(line.topleft, (place - line.left, line.height))
-        pygame.draw.rect(screen, ACCENT, kept, border_radius=line.height // 2)
+        place = _paint_bar(screen, line, scrubber.place)
         pygame.draw.circle(screen, ACCENT, (place, line.centery), round(10 * unit))
         label = self._text(scrubber.label, round(22 * unit), INK)
         screen.blit(label, label.get_rect(midbottom=(line.centerx, line.top - 10 * unit)))
@@ -158,6 +159,15 @@ def _paint_crosshair(screen: pygame.Surface, unit: float) -> None:
             bar = pygame.Rect(0, 0, width + 2 * extra, height + 2 * extra)
             bar.center = (x, y)
             screen.fill(colour, bar)
+
+
+def _paint_bar(screen: pygame.Surface, line: pygame.Rect, share: float) -> int:
+    """A line of which a share is done; returns where that share ends, in pixels from the left."""
+    pygame.draw.rect(screen, RULE, line, border_radius=line.height // 2)
+    place = line.left + round(share * line.width)
+    done = pygame.Rect(line.topleft, (place - line.left, line.height))
+    pygame.draw.rect(screen, ACCENT, done, border_radius=line.height // 2)
+    return place
 
 
 def _paint_graph(screen: pygame.Surface, box: pygame.Rect, recent_ms: Sequence[float]) -> None:

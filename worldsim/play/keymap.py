@@ -13,7 +13,15 @@ from enum import Enum
 from functools import cache
 from importlib import resources
 
-from worldsim.play.settings import Look, Overlays, PadFeel, Settings, Sight, with_value
+from worldsim.play.settings import (
+    Hearing,
+    Look,
+    Overlays,
+    PadFeel,
+    Settings,
+    Sight,
+    with_value,
+)
 from worldsim.types import BUTTONS
 
 PAD_PREFIX = "pad "
@@ -34,6 +42,9 @@ class Command(Enum):
 
     menu = "menu"
     pause = "pause"
+    step = "one tick"
+    wheel = "agent"
+    mute = "mute"
     reset = "restart"
     switch_world = "real/dream"
     hud = "hud"
@@ -67,6 +78,7 @@ SETTINGS: Mapping[str, type[Settings]] = {
     "look": Look,
     "pad": PadFeel,
     "sight": Sight,
+    "hearing": Hearing,
     "overlays": Overlays,
 }
 # Those that a key of the same name turns on and off
@@ -81,6 +93,7 @@ class Keymap:
     look: Look = field(default_factory=Look)
     pad: PadFeel = field(default_factory=PadFeel)
     sight: Sight = field(default_factory=Sight)
+    hearing: Hearing = field(default_factory=Hearing)
     overlays: Overlays = field(default_factory=Overlays)
 
     def keys_of(self, target: str, *, on_pad: bool | None = None) -> tuple[str, ...]:
@@ -97,6 +110,7 @@ class Keymap:
             "look": self.look,
             "pad": self.pad,
             "sight": self.sight,
+            "hearing": self.hearing,
             "overlays": self.overlays,
         }
         return tables[table]
@@ -113,6 +127,8 @@ class Keymap:
                 return replace(self, pad=settings)
             case Sight():
                 return replace(self, sight=settings)
+            case Hearing():
+                return replace(self, hearing=settings)
             case Overlays():
                 return replace(self, overlays=settings)
 
@@ -155,5 +171,6 @@ def default_keymap() -> Keymap:
         Look(**table["look"]),
         PadFeel(**table["pad"]),
         Sight(**table["sight"]),
+        Hearing(**table["hearing"]),
         Overlays(**table["overlays"]),
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacing
-from worldsim.errors import ConfigError, WorldsimError
+from worldsim.errors import SceneError, WorldsimError
+from worldsim.play.loading import Loading
+from worldsim.play.loop_config import LoopConfig, Watcher
 from worldsim.play.mailbox import InputSource, Motion, Taken
 from worldsim.play.orders import IN_THE_PAST, Load, Order, Request, SaveAs, Start
 from worldsim.play.quality import Quality
@@ -23,48 +22,22 @@ from worldsim.play.stage import Stage
 from worldsim.play.stats import Ring, TickMeter
 from worldsim.play.tick import Board, Phase, Pulse, Step, Tick
 from worldsim.play.time_travel import Past
-from worldsim.play.timeline import RewindConfig
-from worldsim.play.traits import Recorded, keyframes_of, stages_of, steps_of
-from worldsim.record.format import WorldInfo
+from worldsim.play.traits import (
+    Recorded,
+    Steered,
+    driver_of,
+    keyframes_of,
+    stages_of,
+    steps_of,
+)
+from worldsim.progress import listening
 from worldsim.record.worlds import MadeWorld, WorldKind
-from worldsim.types import Action, Observation, StepResult
+from worldsim.types import Observation
 
 HUD_TICKS = 100
 PULSE_EVERY_TICKS = 5  # numbers that change faster cannot be read
 
 OTHER_WORLD: dict[WorldKind, WorldKind] = {"dream": "real", "real": "dream"}
-
-
-class Watcher(Protocol):
-    """Sees every tick on the model thread, where nothing is dropped: a recorder, a test."""
-
-    def began(self, first: Observation, info: WorldInfo, camera: Intrinsics, /) -> None: ...
-
-    def ticked(self, action: Action, result: StepResult, /) -> None: ...
-
-    def ended(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopConfig:
-    world: WorldKind
-    seed: int | None
-    scene: str | None = None
-    image: Path | None = None  # where the dream starts, in place of the seed's world
-    frames: int | None = None  # stop after so many ticks; None: play on
-    save: Save | None = None  # begin where this game was saved, in place of the seed's world
-    rewind: RewindConfig = field(default_factory=RewindConfig)
-
-    def __post_init__(self) -> None:
-        if self.frames is not None and self.frames < 1:
-            raise ConfigError("frames of 1 or more", repr(self.frames), "Leave it out to play on.")
-
-    @property
-    def origin(self) -> Start:
-        """Where the first world begins, or began before it was saved."""
-        if self.save is not None:
-            return self.save.info.origin
-        return Start(seed=self.seed, scene=self.scene, image=self.image)
 
 
 class ModelLoop:
@@ -98,6 +71,7 @@ class ModelLoop:
         self._stages: dict[WorldKind, Stage] = {}
         self._name = config.world
         self._paused = False
+        self._stepped = False
         self._published = 0
         self._used = Motion()
         self._step: Step | None = None
@@ -178,7 +152,7 @@ class ModelLoop:
         """A tick of the free camera: the world stands still."""
         self._sights.fly(taken.action)
         self._used, self._step = taken.used, None
-        self._publish(Phase.playing)
+        self._publish(self._phase())
 
     def _judge(self, took_ms: float) -> None:
         """Note how long a tick took; the next one may take other steps."""
@@ -210,6 +184,8 @@ class ModelLoop:
             except WorldsimError as error:
                 self._board.say(str(error))
                 self._publish(self._phase())
+            if isinstance(self._source, Steered):
+                self._source.fly(self._sights.is_photo)
 
     def _obey(self, order: Request) -> None:
         if order not in IN_THE_PAST:
@@ -217,6 +193,10 @@ class ModelLoop:
         match order:
             case Order.pause | Order.resume:
                 self._pause(order is Order.pause)
+            case Order.step:
+                self._step_once()
+            case Order.hand_over:
+                self._hand_over()
             case Order.reset:
                 self._start(self._name, self.origin)
             case Order.switch_world:
@@ -239,8 +219,26 @@ class ModelLoop:
                 self._load(self._saves.read(name_or_file))
 
     def _pause(self, paused: bool) -> None:
-        self._paused = paused
+        self._paused, self._stepped = paused, False
         self.meter.interrupted()
+        self._publish(self._phase())
+
+    def _step_once(self) -> None:
+        """One tick of a paused game."""
+        at_end = isinstance(self._source, Recorded) and self._source.ended
+        if self._paused and not at_end:
+            self._stepped = True
+            self._tick()
+            self.meter.interrupted()
+
+    def _hand_over(self) -> None:
+        """Let the next driver drive."""
+        if not isinstance(self._source, Steered):
+            raise SceneError("a session with a wheel", "a script's", "Play without --headless.")
+        self._source.hand_over()
+        self._used, self._step = self._source.forget(), None
+        driver = driver_of(self._source)
+        self._board.say(f"{driver.capitalize()} drives" if driver else "You drive")
         self._publish(self._phase())
 
     def _go_on(self) -> None:
@@ -275,7 +273,7 @@ class ModelLoop:
             self._sights.toggle_photo(self._stage)
         else:
             if self._sights.extras.twin is None:
-                self._publish(Phase.loading, loading="real")
+                self._publish(Phase.loading, loading=Loading("real"))
             self._sights.toggle_twin(self._stage)
         self._used, self._step = self._source.forget(), None
         self.meter.interrupted()
@@ -297,10 +295,19 @@ class ModelLoop:
     def _made(self, name: WorldKind, origin: Start) -> Stage:
         """The named world, made on its first use; that it loads is told if it has to move there."""
         stage = self._stages.get(name)
+        loading = Loading(name)
+
+        def tell(what: str, share: float) -> None:
+            nonlocal loading
+            loading = loading.reported(what, share)
+            self._publish(Phase.loading, loading=loading)
+
         if stage is None or stage.origin != origin:
-            self._publish(Phase.loading, loading=name)
+            self._publish(Phase.loading, loading=loading)
         if stage is None:
-            stage = self._stages[name] = Stage(self._make_world(name), self.config.rewind)
+            with listening(tell):
+                stage = self._stages[name] = Stage(self._make_world(name), self.config.rewind)
+            tell("start", 0.0)
         return stage
 
     def _show(self, name: WorldKind, origin: Start) -> None:
@@ -340,7 +347,7 @@ class ModelLoop:
         assert self._stage.observation is not None  # it has begun
         return self._stage.observation
 
-    def _publish(self, phase: Phase, *, loading: str = "") -> None:
+    def _publish(self, phase: Phase, *, loading: Loading | None = None) -> None:
         stage = self._stages.get(self._name)
         self._published += 1
         self._board.publish(
@@ -357,5 +364,7 @@ class ModelLoop:
                 pulse=self._pulse,
                 past=stage.past if stage else Past(),
                 extras=self._sights.extras,
+                stepped=self._stepped,
+                driver=driver_of(self._source),
             )
         )

@@ -20,6 +20,8 @@ class Order(Enum):
     previous_branch = auto()
     twin = auto()
     photo = auto()
+    step = auto()  # one tick of a paused game
+    hand_over = auto()  # the wheel, to the next driver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ class OverlayPainter:
             rows, columns = one.rgb.shape[:2]
             picture = pygame.image.frombuffer(one.rgb.tobytes(), (columns, rows), "RGB")
             picture = pygame.transform.smoothscale(picture, (width, round(width * rows / columns)))
-            caption = self._text(one.caption, round(15 * unit), INK)
+            caption = self._text(one.caption, round(17 * unit), INK)
             strip = (width, caption.get_height() + round(4 * unit))
             screen.blit(picture, (left, y))
             y += picture.get_height()
@@ -125,7 +125,7 @@ class OverlayPainter:
         for level in (10, 20, 30):
             y = _height(level, box)
             pygame.draw.line(screen, RULE, (box.left, y), (box.right, y))
-            label = self._text(f"{level} dB", round(14 * unit), FAINT)
+            label = self._text(f"{level} dB", round(18 * unit), FAINT)
             screen.blit(label, label.get_rect(bottomleft=(box.left + 4 * unit, y)))
         points = [
             (box.right - age * box.width / 100, _height(value, box))

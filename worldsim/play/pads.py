@@ -166,6 +166,34 @@ class Pads:
         return [StickMoved(stick, furthest.x, furthest.y)]
 
 
+@dataclass(frozen=True, slots=True)
+class PluggedPads:
+    """The gamepads that are plugged in, by name; SDL cannot tell the strange ones' buttons."""
+
+    known: tuple[str, ...]
+    strange: tuple[str, ...]
+
+
+def plugged_pads(config_folder: Path) -> PluggedPads | None:
+    """What is plugged in now; None where gamepads cannot be used at all."""
+    _name_mappings(config_folder / MAPPINGS_FILE)
+    controllers = _start_controllers()
+    if controllers is None:
+        return None
+    try:
+        pygame.joystick.init()
+        known, strange = [], []
+        for index in range(pygame.joystick.get_count()):
+            if controllers.is_controller(index):
+                known.append(str(controllers.name_forindex(index)))
+            else:
+                strange.append(pygame.joystick.Joystick(index).get_name())
+        return PluggedPads(tuple(known), tuple(strange))
+    finally:
+        controllers.quit()
+        pygame.joystick.quit()
+
+
 def _start_controllers() -> ModuleType | None:
     try:
         controllers = import_module("pygame._sdl2.controller")

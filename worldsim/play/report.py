@@ -23,6 +23,7 @@ class Report:
     fps: float
     tick_ms: Quantiles
     stages_ms: Mapping[str, Mapping[str, float]]
+    first_view_s: float | None  # from the start of the command until the menu answers
     first_frame_s: float | None  # from the start of the command to the first frame after a tick
     memory_mb: float | None  # the most the process has held
     keyframes: int | None
@@ -32,10 +33,13 @@ class Report:
         replace_file(path, (json.dumps(asdict(self), indent=2) + "\n").encode())
 
 
-def report_on(loop: ModelLoop, *, started_at_s: float) -> Report:
-    """The report of a loop whose `run` has returned; `started_at_s` is on the loop's clock."""
+def report_on(loop: ModelLoop, *, started_at_s: float, first_view_s: float | None = None) -> Report:
+    """The report of a loop whose `run` has returned; the times are on the loop's clock."""
     pulse, meter = loop.final_pulse(), loop.meter
-    first_s = None if meter.first_tick_s is None else meter.first_tick_s - started_at_s
+
+    def since_start(time_s: float | None) -> float | None:
+        return None if time_s is None else time_s - started_at_s
+
     return Report(
         world=loop.world,
         seed=loop.origin.seed,
@@ -44,7 +48,8 @@ def report_on(loop: ModelLoop, *, started_at_s: float) -> Report:
         fps=meter.fps(),
         tick_ms=pulse.tick_ms,
         stages_ms={name: dict(quantiles) for name, quantiles in pulse.stages_ms.items()},
-        first_frame_s=first_s,
+        first_view_s=since_start(first_view_s),
+        first_frame_s=since_start(meter.first_tick_s),
         memory_mb=memory_mb(),
         keyframes=pulse.keyframes,
     )

@@ -20,7 +20,9 @@ def scrubber_of(past: Past) -> Scrubber:
     """The line for a frame of the past."""
     kept_s, back_s = past.kept_ticks * TICK_S, past.back_ticks * TICK_S
     label = f"-{back_s:.1f} s of {kept_s:.0f} s"
-    if past.back_ticks == past.kept_ticks:
+    if past.back_ticks == 0:
+        label = f"now, with {kept_s:.0f} s to go back"
+    elif past.back_ticks == past.kept_ticks:
         label = f"-{back_s:.1f} s, the oldest moment that is kept"
     if len(past.branches) > 1:
         label = f"{label}   {branch_line(past)}"

@@ -1,4 +1,4 @@
-"""What a player may set besides the keys: how far mouse and pad turn, and what the screen shows.
+"""What a player may set besides the keys: how far mouse and pad turn, what is shown and heard.
 
 Each value carries its `Dial` or `Switch`: its name in the menu, and a number's range and step. The
 player's file and the menu share them.
@@ -89,6 +89,17 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """What is heard."""
+
+    sound: bool = _set_by(True, Switch("Sound"))
+    volume: float = _set_by(0.6, Dial("Sound: volume", 0.0, 1.0, 0.1, "{:.0%}"))
+
+    def __post_init__(self) -> None:
+        _require_in_range(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overlays:
     """What lies over the picture while the display of numbers and keys is on."""
 
@@ -103,7 +114,7 @@ class Overlays:
     pressed: bool = _set_by(False, Switch("Pressed keys"))
 
 
-Settings: TypeAlias = Look | PadFeel | Sight | Overlays
+Settings: TypeAlias = Look | PadFeel | Sight | Hearing | Overlays
 
 
 def controls_of(settings: type[Settings] | Settings) -> dict[str, Control]:

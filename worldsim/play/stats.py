@@ -108,6 +108,22 @@ def memory_mb() -> float | None:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def resident_mb() -> float | None:
+    """The memory this process holds now, in MiB; None where the system does not tell."""
+    pages = Path("/proc/self/statm")
+    if not pages.exists():
+        return None
+    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def open_files() -> int | None:
+    """How many files, sockets and pipes this process has open; None where that is not told."""
+    for folder in (Path("/proc/self/fd"), Path("/dev/fd")):
+        if folder.is_dir():
+            return len(list(folder.iterdir())) - 1  # one of them is this look
+    return None
+
+
 def process_age_s() -> float | None:
     """Seconds since this process started; None where the system does not tell."""
     stat = Path("/proc/self/stat")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from worldsim.play.loading import Loading
 from worldsim.play.mailbox import Motion, pressed
 from worldsim.play.sights import Extras
 from worldsim.play.stats import Quantiles
@@ -57,7 +58,7 @@ class Tick:
     phase: Phase
     world: str
     seed: int | None  # None: it began nowhere in particular
-    loading: str = ""  # the world that is being made ready
+    loading: Loading | None = None  # the world that is being made ready
     observation: Observation | None = None  # None before the first world is ready
     fov_y_deg: float = 60.0
     used: Motion = field(default_factory=Motion)  # all player motion that led to this frame
@@ -65,6 +66,8 @@ class Tick:
     pulse: Pulse = field(default_factory=Pulse)
     extras: Extras = field(default_factory=Extras)
     past: Past = field(default_factory=Past)
+    stepped: bool = False  # paused, and let on tick by tick: the picture is to be seen
+    driver: str = ""  # who drives, if it is not the player
 
 
 class Board:

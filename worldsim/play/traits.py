@@ -75,6 +75,23 @@ class Recorded(Protocol):
     def seek(self, tick: int, /) -> None: ...
 
 
+@runtime_checkable
+class Steered(Protocol):
+    """An input source that others than the player may fill."""
+
+    @property
+    def told(self) -> str: ...
+
+    def hand_over(self) -> None: ...
+
+    def fly(self, flying: bool, /) -> None: ...
+
+
+def driver_of(source: object) -> str:
+    """Who drives, if it is not the player."""
+    return source.told if isinstance(source, Steered) else ""
+
+
 def keyframes_of(world: object) -> int | None:
     return len(world.memory) if isinstance(world, Remembering) else None
 

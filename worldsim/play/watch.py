@@ -14,13 +14,16 @@ from dataclasses import dataclass, replace
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, Pacer, RealClock
 from worldsim.errors import ConfigError
-from worldsim.play.app import PlayConfig, open_window, perform
+from worldsim.play.app import open_window, perform
 from worldsim.play.loop import LoopConfig, ModelLoop
 from worldsim.play.mailbox import Mailbox, RecordedInput
 from worldsim.play.menu import Menu
 from worldsim.play.menu_pages import Choices
+from worldsim.play.pilots import ScriptedPilot
+from worldsim.play.play_config import PlayConfig
 from worldsim.play.recorded_world import RecordedWorld
 from worldsim.play.tick import Board
+from worldsim.play.wheel import Driver, Seat, Wheel
 from worldsim.play.window import NoDisplayError, Window
 from worldsim.record import replay
 from worldsim.record.episode import Episode
@@ -73,20 +76,30 @@ def run(
         require_start(episode)
     window = _opened(open_in)
     try:
-        watch(config, episode, window, make=make, clock=clock or RealClock())
+        watch(config, episode, window, make=make, clock=clock or RealClock(), hears=True)
     finally:
         window.close()
     return 0
 
 
 def watch(
-    config: WatchConfig, episode: Episode, window: Window, *, make: MakeWorld, clock: Clock
+    config: WatchConfig,
+    episode: Episode,
+    window: Window,
+    *,
+    make: MakeWorld,
+    clock: Clock,
+    hears: bool = False,
 ) -> None:
-    """Show an episode until the window is closed."""
-    board, source = Board(), RecordedInput(episode.actions)
+    """Show an episode until the window is closed; the wheel may change hands but in a film."""
+    board, mailbox, seat = Board(), Mailbox(), Seat(ScriptedPilot())
     world = watched_world(config, episode)
     recorded = episode.info.world
     film = is_film(episode)
+    inputs = RecordedInput(episode.actions)
+    wheel = Wheel(mailbox, seat=seat, recorded=inputs)
+    if film:
+        wheel = Wheel(None, recorded=inputs)
 
     def made(kind: WorldKind) -> MadeWorld:
         if film and kind == world.kind:
@@ -100,16 +113,19 @@ def watch(
     loop = ModelLoop(
         LoopConfig(world=world.kind, seed=recorded.seed, scene=recorded.scene),
         make_world=made,
-        source=source,
+        source=wheel,
         board=board,
         clock=clock,
         pacing=Pacer(clock, TICK_S / config.speed),
-        watchers=[Verifier(episode, board.say)],
+        watchers=[
+            seat,
+            Verifier(episode, board.say, lambda: wheel.driver is Driver.replay),
+        ],
     )
     if film:
         board.say("This recording began in mid-session: its video is shown")
     menu = Menu(Choices(recorded=True))
-    perform(loop, window, board, source=source, mailbox=Mailbox(), menu=menu, clock=clock)
+    perform(loop, window, board, source=wheel, mailbox=mailbox, menu=menu, clock=clock, hears=hears)
 
 
 def is_film(episode: Episode) -> bool:
@@ -129,12 +145,19 @@ class Verifier:
     """Tells where a replay first differs from its recording, or that it does not.
 
     It compares what begins at the first frame and is played without going back; other worlds than
-    the recorded one differ from the start, which need not be told.
+    the recorded one differ from the start, which need not be told. From where `is_replayed` says
+    that somebody else drives, there is nothing to compare.
     """
 
-    def __init__(self, episode: Episode, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        episode: Episode,
+        tell: Callable[[str], None],
+        is_replayed: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._episode = episode
         self._tell = tell
+        self._is_replayed = is_replayed
         self._tick: int | None = None  # of the frame compared last; None: there is no use in it
 
     def began(self, first: Observation, info: WorldInfo, _camera: Intrinsics, /) -> None:
@@ -144,6 +167,8 @@ class Verifier:
         self._compare(first)
 
     def ticked(self, _action: Action, result: StepResult, /) -> None:
+        if not self._is_replayed():
+            self._tick = None
         self._compare(result.observation)
 
     def ended(self) -> None:

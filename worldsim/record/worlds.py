@@ -8,6 +8,7 @@ from typing import Literal, Protocol, get_args
 
 from worldsim.camera import Intrinsics
 from worldsim.errors import ConfigError
+from worldsim.progress import report
 from worldsim.record.format import WorldInfo
 from worldsim.types import Action, Observation, StepResult
 
@@ -79,6 +80,7 @@ def make_world(config: WorldConfig) -> MadeWorld:
 
 
 def _make_dream(config: WorldConfig) -> MadeWorld:
+    report("engine", 0.0)
     from worldsim.engine.engine import WorldEngine  # heavy
 
     engine = WorldEngine.from_pretrained(
