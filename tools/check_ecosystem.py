@@ -25,7 +25,6 @@ from pathlib import Path
 import platformdirs
 import tyro
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from worldsim.errors import BackendError, ConfigError
@@ -83,11 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = tyro.cli(CheckEcosystemConfig, args=argv, description=__doc__)
     console = Console()
     console.print(describe_machine())
-    outcomes = [
-        outcome
-        for name in track(config.only, "checking", console=Console(stderr=True))
-        for outcome in check_environment(name, config)
-    ]
+    outcomes = []
+    for name in config.only:
+        for outcome in check_environment(name, config):
+            outcomes.append(outcome)
+            console.print(report([outcome]))  # at once: the whole takes long
     console.print(report(outcomes))
     return int(any(outcome.passed is False for outcome in outcomes))
 
