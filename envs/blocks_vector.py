@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
-
-from gymnasium.vector import AutoresetMode
+from typing import TYPE_CHECKING, cast
 
 from worldsim.envs.base import Start
 from worldsim.envs.blocks_env import BlocksEnv
@@ -20,23 +18,11 @@ class BlocksVectorEnv(WorldVectorEnv):
     """`num_envs` of `worldsim/Blocks-v0` or of one of its tasks; see `BlocksEnv`.
 
     Equal to `SyncVectorEnv` over the same id, bit for bit.
-
-    Args:
-        arguments: of `BlocksEnv`.
     """
 
-    def __init__(
-        self,
-        num_envs: int = 1,
-        max_episode_steps: int | None = None,
-        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
-        **arguments: Any,
-    ) -> None:
-        super().__init__(
-            [BlocksEnv(**arguments) for _ in range(num_envs)],
-            max_episode_steps=max_episode_steps,
-            autoreset_mode=autoreset_mode,
-        )
+    def make_envs(self, count: int) -> list[BlocksEnv]:
+        """See the base class."""
+        return [BlocksEnv(**self.arguments) for _ in range(count)]
 
     def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
         """See the base class; the first world's renderer draws for all."""

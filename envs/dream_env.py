@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-import struct
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from worldsim.envs.base import TaskWorld, WorldEnv
 from worldsim.envs.blocks.tasks import Sighting, require_task
+from worldsim.envs.env_state import joined, parted
 from worldsim.envs.referee import Referee
+from worldsim.envs.shadow import Shadow
 from worldsim.errors import ConfigError, StateError
 from worldsim.types import Action, Clip, Observation, StepResult
 
 JUDGES = ("seen", "pose")
 
 logger = logging.getLogger(__name__)
-_LENGTH = struct.Struct("<Q")  # of the referee's state, which comes before the dream's
 
 
 class Saved(Protocol):
@@ -78,6 +78,10 @@ class DreamTask:
     def beacon(self) -> tuple[float, float, float]:  # metres
         return self._referee.beacon
 
+    def beside(self) -> dict[str, Any]:
+        """What the referee's shadow tells, for `info`; nothing without one."""
+        return self._referee.beside()
+
     def reset(self, *, seed: int, scene: str | None = None) -> Observation:
         """Dream from the first frames of the true world of `seed`."""
         return self.engine.reset(seed=seed, clip=self._referee.begin(seed, scene))
@@ -94,8 +98,7 @@ class DreamTask:
 
     def get_state(self) -> bytes:
         """The dream and its task; everything that decides the next frames and rewards."""
-        refereed = self._referee.get_state()
-        return _LENGTH.pack(len(refereed)) + refereed + self.engine.snapshot().to_bytes()
+        return joined(self._referee.get_state(), self.engine.snapshot().to_bytes())
 
     def set_state(self, state: bytes) -> None:
         """Continue from a state of `get_state`.
@@ -103,15 +106,11 @@ class DreamTask:
         Raises:
             StateError: the state is damaged, or was dreamed with other weights.
         """
-        if len(state) < _LENGTH.size:
-            raise StateError(
-                f"at least {_LENGTH.size} bytes", f"{len(state)}", "Save the state again."
-            )
-        middle = _LENGTH.size + int(_LENGTH.unpack_from(state)[0])
+        refereed, dreamed = parted(state)
         before = self._referee.get_state()
-        self._referee.set_state(state[_LENGTH.size : middle])
+        self._referee.set_state(refereed)
         try:
-            self.engine.restore(self._state_from_bytes(state[middle:]))
+            self.engine.restore(self._state_from_bytes(dreamed))
         except StateError:
             self._referee.set_state(before)
             raise
@@ -160,6 +159,10 @@ class DreamEnv(WorldEnv):
     first; `size=(width, height)` asks for another size, and `observation="dict"` for the dreamed
     depth and pose as well. `info` has the same entries; its `pose` is the dreamed one.
 
+    With `shadow=True` a true player takes the same actions in the true world, and `info` tells of
+    them, too: `shadow_pose` (as `pose`), `shadow_reward` (of this step) and `shadow_terminated`.
+    Nothing else changes. When their task has ended they stand still.
+
     ## Rewards
     As in `worldsim/Blocks-v0`, by the dreamed pose: whether it is in a gem's true place, or within
     2 metres of the beacon's; the dreamed player is followed through the blocks of the true world,
@@ -188,6 +191,7 @@ class DreamEnv(WorldEnv):
     - `task`: `"reach"`, `"gems"`, `"return"`, `"explore"`, `"build"` or `"maze"`.
     - `judge`: `"pose"` or `"seen"`.
     - `observation`: `"rgb"` or `"dict"`.
+    - `shadow`: whether `info` tells where the truth is.
 
     `get_state()` and `set_state(bytes)` save and restore everything, random numbers included; call
     them on `env.unwrapped` or through `env.get_wrapper_attr("get_state")`. `copy.deepcopy(env)`
@@ -210,6 +214,7 @@ class DreamEnv(WorldEnv):
         task: str = "reach",
         judge: str = "pose",
         observation: str = "rgb",
+        shadow: bool = False,
         world_factory: Callable[[], TaskWorld] | None = None,
     ) -> None:
         """See the class; `world_factory` puts another world in."""
@@ -225,6 +230,7 @@ class DreamEnv(WorldEnv):
                 memory=memory,
                 task=task,
                 judge=judge,
+                shadow=shadow,
             ),
             render_mode=render_mode,
             action_view_name=action_view,
@@ -232,10 +238,25 @@ class DreamEnv(WorldEnv):
             size=size,
             scene=scene,
         )
+        self._shadow = shadow
+
+    def present(self) -> tuple[Any, dict[str, Any]]:
+        """See the base class."""
+        observation, info = super().present()
+        if self._shadow:
+            info |= cast(DreamTask, self.world).beside()
+        return observation, info
 
 
 def _dream_world(
-    *, checkpoint: str, device: str, steps: int | None, memory: str, task: str, judge: str
+    *,
+    checkpoint: str,
+    device: str,
+    steps: int | None,
+    memory: str,
+    task: str,
+    judge: str,
+    shadow: bool,
 ) -> TaskWorld:
     from worldsim.engine.engine import WorldEngine
     from worldsim.engine.state import EngineState
@@ -245,7 +266,10 @@ def _dream_world(
     return DreamTask(
         engine,
         state_from_bytes=EngineState.from_bytes,
-        referee=Referee(BlockWorld(engine.intrinsics, task=task)),
+        referee=Referee(
+            BlockWorld(engine.intrinsics, task=task),
+            Shadow(BlockWorld(engine.intrinsics, task=task)) if shadow else None,
+        ),
         judge=judge,
     )
 

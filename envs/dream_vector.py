@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import Any, cast
+from typing import cast
 
-from gymnasium.vector import AutoresetMode
+import torch
 
 from worldsim.envs.base import Start
 from worldsim.envs.dream_env import DreamEnv, DreamTask
@@ -19,25 +19,19 @@ class DreamVectorEnv(WorldVectorEnv):
 
     The model is loaded once. Equal to `SyncVectorEnv` over the same id but for rounding: sums over
     a batch are taken in another order. Two runs of one batch size are equal bit for bit.
-
-    Args:
-        arguments: of `DreamEnv`.
     """
 
-    def __init__(
-        self,
-        num_envs: int = 1,
-        max_episode_steps: int | None = None,
-        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
-        **arguments: Any,
-    ) -> None:
-        self._arguments = arguments
-        factories = [partial(self._dream, i) for i in range(num_envs)]
-        super().__init__(
-            [DreamEnv(**{**arguments, "world_factory": factory}) for factory in factories],
-            max_episode_steps=max_episode_steps,
-            autoreset_mode=autoreset_mode,
-        )
+    def make_envs(self, count: int) -> list[DreamEnv]:
+        """See the base class; each has one of the dreams that are dreamed together."""
+        factories = [partial(self._dream, i) for i in range(count)]
+        return [DreamEnv(**{**self.arguments, "world_factory": factory}) for factory in factories]
+
+    @property
+    def device(self) -> torch.device:
+        """The model's."""
+        from worldsim.engine.engine import choose_device
+
+        return choose_device(self.arguments.get("device", "auto"))
 
     def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
         """See the base class; what starts is begun one world after the other."""
@@ -54,7 +48,7 @@ class DreamVectorEnv(WorldVectorEnv):
 
     @cached_property
     def _dreams(self) -> list[DreamTask]:
-        first = cast(DreamTask, DreamEnv(**self._arguments).world)
+        first = cast(DreamTask, DreamEnv(**self.arguments).world)
         return first.batch(self.num_envs)
 
     def _dream(self, i: int) -> DreamTask:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
 from dataclasses import astuple, dataclass
 
@@ -14,6 +15,7 @@ from worldsim.errors import StateError
 from worldsim.types import Pose
 
 FORMAT = "worldsim-env-2"
+_LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +89,16 @@ class EnvState:
             pose=Pose(*header["pose"]),
             ended=header["ended"],
         )
+
+
+def joined(head: bytes, tail: bytes) -> bytes:
+    """Two states as one."""
+    return _LENGTH.pack(len(head)) + head + tail
+
+
+def parted(state: bytes) -> tuple[bytes, bytes]:
+    """The inverse of `joined`. StateError if it cannot be."""
+    if len(state) < _LENGTH.size:
+        raise StateError(f"at least {_LENGTH.size} bytes", f"{len(state)}", "Save the state again.")
+    middle = _LENGTH.size + int(_LENGTH.unpack_from(state)[0])
+    return state[_LENGTH.size : middle], state[middle:]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worldsim.envs.blocks.tasks import Sighting
+from worldsim.envs.env_state import joined, parted
+from worldsim.envs.shadow import Shadow
+from worldsim.errors import StateError
 from worldsim.types import Action, Clip, Pose
 
 if TYPE_CHECKING:
@@ -17,10 +20,13 @@ class Referee:
     The player is put where the dream says that they are; hands and rewards are the true world's.
     So a gem counts when the dreamed player walks through its true place, and a plank where it
     would have been put, unless somebody tells what is seen of gems and beacon in the dream.
+
+    Args:
+        shadow: goes beside the dreamed player, in the truth; None for nobody.
     """
 
-    def __init__(self, world: BlockWorld) -> None:
-        self._world = world
+    def __init__(self, world: BlockWorld, shadow: Shadow | None = None) -> None:
+        self._world, self._shadow = world, shadow
 
     @property
     def beacon(self) -> tuple[float, float, float]:  # metres
@@ -33,24 +39,45 @@ class Referee:
         self._world.prepare(seed=seed, scene=scene)
         clip = look_around(self._world)
         self._world.prepare(seed=seed, scene=scene)
+        if self._shadow is not None:
+            self._shadow.begin(seed, scene)
         return clip
 
     def judge(
         self, action: Action, pose: Pose, seen: Sighting | None
     ) -> tuple[float, bool]:  # reward, terminated
         """One dreamed tick; `seen` is what was seen of gems and beacon, if anybody looked."""
+        if self._shadow is not None:
+            self._shadow.act(action)
         return self._world.follow(action, pose, seen)
 
+    def beside(self) -> dict[str, Any]:
+        """What the shadow tells; nothing without one."""
+        return {} if self._shadow is None else self._shadow.info()
+
     def get_state(self) -> bytes:
-        return self._world.get_state()
+        world = self._world.get_state()
+        if self._shadow is None:
+            return world
+        return joined(world, self._shadow.get_state())
 
     def set_state(self, state: bytes) -> None:
         """Raises StateError for a damaged state, which changes nothing."""
-        self._world.set_state(state)
+        if self._shadow is None:
+            self._world.set_state(state)
+            return
+        before, (world, shadow) = self._world.get_state(), parted(state)
+        self._world.set_state(world)
+        try:
+            self._shadow.set_state(shadow)
+        except StateError:
+            self._world.set_state(before)
+            raise
 
     def sibling(self) -> Referee:
         """Of another dream with the same task; they share a renderer."""
-        return Referee(self._world.sibling())
+        shadow = None if self._shadow is None else self._shadow.sibling()
+        return Referee(self._world.sibling(), shadow)
 
     def close(self) -> None:
         self._world.close()

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 from numpy.typing import NDArray
 
 from worldsim.envs.base import Start, WorldEnv
+from worldsim.envs.outputs import checked_output, to_arrays, to_tensors
 from worldsim.errors import ActionError, ConfigError, StateError
 from worldsim.types import Action, StepResult
 
@@ -38,19 +40,28 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     """Environments whose worlds move together; a subclass says how.
 
     Args:
-        envs: not yet reset; this environment owns them.
+        num_envs: how many.
         max_episode_steps: truncates longer episodes; None for no limit.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as Gymnasium defines them.
+        output: "numpy", or "torch" for tensors of observations, rewards and ends. The spaces stay
+            Gymnasium's, and `infos` are arrays. Actions may be of either kind.
+        arguments: of each environment.
+
+    Raises:
+        ConfigError: the mode or the output is unknown.
     """
 
     def __init__(
         self,
-        envs: Sequence[WorldEnv],
-        *,
-        max_episode_steps: int | None,
-        autoreset_mode: str | AutoresetMode,
+        num_envs: int = 1,
+        max_episode_steps: int | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        output: str = "numpy",
+        **arguments: Any,
     ) -> None:
-        self.envs = tuple(envs)
+        self.arguments = arguments
+        self.envs = tuple(self.make_envs(num_envs))
+        self._output = checked_output(output)
         self.num_envs = len(self.envs)
         self.autoreset_mode = _checked_mode(autoreset_mode)
         self.metadata = {**self.envs[0].metadata, "autoreset_mode": self.autoreset_mode}
@@ -63,6 +74,15 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         self._elapsed = np.zeros(self.num_envs, dtype=np.int64)
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)
         self._begun = False
+
+    @abstractmethod
+    def make_envs(self, count: int) -> Sequence[WorldEnv]:
+        """The environments, not yet reset; called once."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors of `output="torch"` are."""
+        return torch.device("cpu")
 
     @abstractmethod
     def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
@@ -85,7 +105,7 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
             ResetNeeded: the first reset leaves environments out.
         """
         options = dict(options or {})
-        mask = _checked_mask(options.pop("reset_mask", None), self.num_envs)
+        mask = _checked_mask(to_arrays(options.pop("reset_mask", None)), self.num_envs)
         if not (self._begun or mask.all()):
             raise ResetNeeded("No episode has begun yet; reset all environments first.")
         seeds = _seeds(seed, self.num_envs)
@@ -103,7 +123,7 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
             infos = self._add_info(infos, presented[i][1], i)
         return self._batched([observation for observation, _ in presented]), infos
 
-    def step(self, actions: Any) -> tuple[Any, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """One tick of every world; what has ended begins anew as the autoreset mode says.
 
         Raises:
@@ -124,7 +144,7 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         for i, (_, info) in enumerate(presented):
             infos = self._add_info(infos, info, i)
         batch = self._batched([observation for observation, _ in presented])
-        return batch, rewards, terminated, truncated, infos
+        return batch, *map(self._out, (rewards, terminated, truncated)), infos
 
     def render(self) -> tuple[Any, ...]:
         """What each environment renders, at its world's own size."""
@@ -177,7 +197,7 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
 
     def _moves(self, actions: Any, fresh: Flags) -> list[Move]:
         """Actions are read before anything begins: a wrong one changes nothing."""
-        choices = list(iterate(self.action_space, actions))
+        choices = list(iterate(self.action_space, to_arrays(actions)))
         if len(choices) != self.num_envs:
             raise ActionError(
                 f"one action for each of {self.num_envs} environments",
@@ -222,7 +242,10 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     def _batched(self, observations: Sequence[Any]) -> Any:
         space = self.single_observation_space
         out: Any = create_empty_array(space, self.num_envs)
-        return concatenate(space, observations, out)
+        return self._out(concatenate(space, observations, out))
+
+    def _out(self, batch: Any) -> Any:
+        return to_tensors(batch, self.device) if self._output == "torch" else batch
 
 
 def _checked_mode(mode: str | AutoresetMode) -> AutoresetMode:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import worldsim
+from worldsim.types import Observation
 
 # Tests are small: two threads would stall one another whenever the cores are busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for processes that tests start
@@ -61,6 +62,24 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         save_checkpoint(WorldModel(preset("tiny")), folder, training={})
     return folder
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Observation]]:
+    """An episode of a plane world, and what was seen; tests damage only copies of it."""
+    from recordings import record
+
+    folder = tmp_path_factory.mktemp("recorded") / "episode_00000"
+    return folder, record(folder)
+
+
+@pytest.fixture(scope="session")
+def recorded_vpt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Observation]]:
+    """The same walk as VPT's pair of files, of which this is the lines."""
+    from recordings import record_vpt
+
+    path = tmp_path_factory.mktemp("vpt") / "player-1.jsonl"
+    return path, record_vpt(path)
 
 
 def _same(source: Path, installed: Path) -> bool:

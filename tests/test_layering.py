@@ -24,7 +24,7 @@ MAPPED = ("kernels", "envs", "tools", "assets")
 
 # Who may import what is dear, needs a display, or is nobody else's business.
 HOMES = {
-    "pygame": ("worldsim.play", "worldsim.envs.viewer"),
+    "pygame": ("worldsim.play", "worldsim.envs.viewer", "worldsim.tools.ecosystem"),
     "moderngl": ("worldsim.envs.blocks.renderers", "worldsim.play"),
     "gymnasium": ("worldsim.envs", "worldsim.tools", "worldsim.record.exporters.minari"),
     "onnx": ("worldsim.backends", "worldsim.tools"),

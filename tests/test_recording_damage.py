@@ -20,8 +20,6 @@ from recordings import (
     edit_line,
     find,
     read_lines,
-    record,
-    record_vpt,
     walk,
     whole,
     write_lines,
@@ -32,18 +30,6 @@ from worldsim.train.data import DataConfig, EpisodePool
 from worldsim.train.recorded import RecordedWalks
 from worldsim.train.recording import CUT_SHORT, MIN_FRAMES
 from worldsim.types import Observation
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Observation]]:
-    folder = tmp_path_factory.mktemp("recorded") / "episode_00000"
-    return folder, record(folder)
-
-
-@pytest.fixture(scope="module")
-def recorded_vpt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Observation]]:
-    path = tmp_path_factory.mktemp("vpt") / "player-1.jsonl"
-    return path, record_vpt(path)
 
 
 @pytest.fixture

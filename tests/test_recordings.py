@@ -34,19 +34,6 @@ from worldsim.train.recorded import RecordedWalks, Window, read_window, shuffled
 from worldsim.train.recording import MIN_FRAMES, NO_DEPTH, Recording, open_vpt
 from worldsim.types import SKY_DEPTH_M, Action, Observation, Pose
 
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Observation]]:
-    folder = tmp_path_factory.mktemp("recorded") / "episode_00000"
-    return folder, record(folder)
-
-
-@pytest.fixture(scope="module")
-def recorded_vpt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Observation]]:
-    path = tmp_path_factory.mktemp("vpt") / "player-1.jsonl"
-    return path, record_vpt(path)
-
-
 # What is read is what was recorded
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 
 import worldsim  # noqa: F401  # registers the ids
+from worldsim.envs import vector
 from worldsim.errors import ActionError, ConfigError, StateError
 
 ENV_ID = "worldsim/Blocks-v0"
@@ -188,3 +190,50 @@ def test_the_two_vector_environments_render_each_world():
     assert [frame.shape for frame in envs.render()] == [(16, 24, 3)] * COUNT
     envs.close()
     envs.close()
+
+
+@each_mode
+def test_tensors_hold_what_arrays_would(mode):
+    arguments = {**TRUTH, "mode": mode, "steps": 4, "observation": "dict"}
+    arrays = rollout(make_native(ENV_ID, **arguments), mode=mode, steps=6)
+    envs = make_native(ENV_ID, output="torch", **arguments)
+    tensors = rollout(envs, mode=mode, steps=6)
+    for step, expected in zip(tensors, arrays, strict=True):
+        assert step[0].keys() == expected[0].keys()
+        for name, part in step[0].items():
+            assert torch.equal(part, torch.from_numpy(expected[0][name]))
+        for part, array in zip(step[1:-1], expected[1:-1], strict=True):
+            assert torch.equal(part, torch.from_numpy(array))
+        assert data_equivalence(*(flat((each[-1],))[0] for each in (step, expected)), exact=True)
+
+
+def test_a_tensor_shares_memory_with_its_batch_and_with_no_later_one(monkeypatch):
+    batches = []
+    concatenate = vector.concatenate
+
+    def spied(*arguments):
+        batches.append(concatenate(*arguments))
+        return batches[-1]
+
+    monkeypatch.setattr(vector, "concatenate", spied)
+    envs = make_native(ENV_ID, output="torch", **TRUTH)
+    first, _ = envs.reset(seed=1)
+    kept = first.clone()
+    second, *_ = envs.step(torch.tensor([1, 6, 10]))
+    assert [tensor.data_ptr() for tensor in (first, second)] == [b.ctypes.data for b in batches]
+    assert torch.equal(first, kept)
+    envs.close()
+
+
+def test_a_dreams_tensors_are_where_its_model_is(tiny_checkpoint):
+    arguments = {"checkpoint": str(tiny_checkpoint), "size": (32, 20), "device": "cpu"}
+    envs = make_native("worldsim/Dream-v0", output="torch", **arguments)
+    frames, _ = envs.reset(seed=1)
+    assert frames.device == envs.unwrapped.device == torch.device("cpu")
+    assert frames.dtype == torch.uint8 and frames.shape == (COUNT, 20, 32, 3)
+    envs.close()
+
+
+def test_an_unknown_output_is_refused_by_name():
+    with pytest.raises(ConfigError, match="output"):
+        make_native(ENV_ID, output="jax", **TRUTH)

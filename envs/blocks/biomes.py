@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -129,20 +130,36 @@ def _shares(
     zs: NDArray[np.int64],  # [Z]
 ) -> NDArray[np.float64]:  # [len(Biome), X, Z], sums to one over biomes
     """A softened Voronoi diagram of jittered centres; the cell around the origin is `home`."""
-    middle = [round(int(at[len(at) // 2]) / CELL) for at in (xs, zs)]
+    middle_x, middle_z = (round(int(at[len(at) // 2]) / CELL) for at in (xs, zs))
+    cells = _cells(seed, home, middle_x, middle_z)
+    distance = np.hypot(
+        (xs - cells.x[:, None])[:, :, None], (zs - cells.z[:, None])[:, None, :]
+    )  # [9, X, Z]
+    weight = np.exp((distance.min(axis=0) - distance) / _BLEND_M)
+    share = np.zeros((len(Biome), len(xs), len(zs)))
+    for i, biome in enumerate(cells.kind):
+        share[biome] += weight[i]
+    return share / share.sum(axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The centres around one cell and its own, and which biome each is of."""
+
+    kind: NDArray[np.int64]  # [9] Biome
+    x: NDArray[np.float64]  # [9]
+    z: NDArray[np.float64]  # [9]
+
+
+@lru_cache(maxsize=64)  # neighbouring regions ask for the same
+def _cells(seed: int, home: Biome, middle_x: int, middle_z: int) -> _Cells:
     around = np.arange(-1, 2)
-    cell_x, cell_z = (grid.ravel() for grid in np.meshgrid(*(m + around for m in middle)))
+    grids = np.meshgrid(middle_x + around, middle_z + around)
+    cell_x, cell_z = (grid.ravel() for grid in grids)
     at_home = (cell_x == 0) & (cell_z == 0)
     kind = (hashed(seed, _SALT_KIND, cell_x, cell_z) * len(Biome)).astype(np.int64)
     kind = np.where(at_home, int(home), kind)
     jitter = [hashed(seed, _SALT_CENTRE + i, cell_x, cell_z) * 2.0 - 1.0 for i in range(2)]
     centre_x = cell_x * CELL + np.where(at_home, 0.0, jitter[0] * _JITTER)
     centre_z = cell_z * CELL + np.where(at_home, 0.0, jitter[1] * _JITTER)
-    distance = np.hypot(
-        (xs - centre_x[:, None])[:, :, None], (zs - centre_z[:, None])[:, None, :]
-    )  # [9, X, Z]
-    weight = np.exp((distance.min(axis=0) - distance) / _BLEND_M)
-    share = np.zeros((len(Biome), len(xs), len(zs)))
-    for i, biome in enumerate(kind):
-        share[biome] += weight[i]
-    return share / share.sum(axis=0)
+    return _Cells(kind, centre_x, centre_z)

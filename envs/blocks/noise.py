@@ -16,9 +16,9 @@ def hashed(
     z: ArrayLike,  # [...] int
 ) -> NDArray[np.float64]:  # [...] in [0, 1), at least one axis
     """A uniform number for every place and purpose. Mixer: splitmix64 (Steele et al. 2014)."""
-    words = [np.atleast_1d(np.asarray(part, dtype=np.int64)).view(np.uint64) for part in (x, z)]
-    salted = np.atleast_1d(np.asarray(salt, dtype=np.int64)).view(np.uint64) * _ODD[2]
-    bits = words[0] * _ODD[0] ^ _mixed(words[1] * _ODD[1] + salted + np.uint64(seed))
+    words = [np.array(part, dtype=np.int64, ndmin=1).view(np.uint64) for part in (x, z, salt)]
+    salted = words[2] * _ODD[2] + np.uint64(seed)
+    bits = words[0] * _ODD[0] ^ _mixed(words[1] * _ODD[1] + salted)
     return (_mixed(bits) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 

@@ -61,7 +61,7 @@ def _box(
     block: Block,
 ) -> None:
     """Fill from `low` to `high`, both included."""
-    blocks[low[0] : high[0] + 1, low[1] : high[1] + 1, low[2] : high[2] + 1] = block
+    blocks[low[0] : high[0] + 1, low[1] : high[1] + 1, low[2] : high[2] + 1] = int(block)
 
 
 def _foundation(blocks: Blocks, site: Site, radius: int, clear: int, block: Block) -> None:

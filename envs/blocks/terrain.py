@@ -19,8 +19,8 @@ def fill(
     ground: Ground,  # of [X, Z] columns
 ) -> NDArray[np.uint8]:  # [X, HEIGHT, Z]
     """The blocks of bare terrain."""
-    height = ground.height[:, None, :]
-    y = np.arange(HEIGHT)[None, :, None]
+    height = ground.height[:, None, :].astype(np.int8)  # below 64: a byte is room enough
+    y = np.arange(HEIGHT, dtype=np.int8)[None, :, None]
     under = height - y  # [X, HEIGHT, Z] 0 at the surface, negative above
     top, filler = _covers(ground)
     blocks = np.where(under >= 0, np.uint8(Block.STONE), np.uint8(Block.AIR))

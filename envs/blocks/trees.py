@@ -15,6 +15,7 @@ from worldsim.envs.blocks.noise import hashed
 SQUARE: Final = 8
 _CLEARING_M: Final = 8  # between a structure's middle and a trunk
 _SALT: Final = 101
+_AIR: Final = int(Block.AIR)  # NumPy is four times as quick with an int as with an enum's member
 
 Blocks = NDArray[np.uint8]  # [X, HEIGHT, Z]
 
@@ -30,9 +31,9 @@ def plant(
     """Grow the region's trees, none of them on its structure."""
     squares = blocks.shape[0] // SQUARE
     index = np.arange(squares)
-    x_square = (origin[0] // SQUARE + index)[:, None]
-    z_square = (origin[1] // SQUARE + index)[None, :]
-    dice = np.stack([hashed(seed, _SALT + i, x_square, z_square) for i in range(5)], axis=-1)
+    x_square = (origin[0] // SQUARE + index)[:, None, None]
+    z_square = (origin[1] // SQUARE + index)[None, :, None]
+    dice = hashed(seed, _SALT + np.arange(5), x_square, z_square)
     for i, j in np.ndindex(squares, squares):
         chance, x_jitter, z_jitter, size, kind = dice[i, j].tolist()
         x = i * SQUARE + 3 + int(x_jitter * 2)
@@ -54,12 +55,12 @@ def _grow(
     """Fill the air of a box."""
     (x, y, z), (dx, dy, dz) = corner, size
     part = blocks[x : x + dx, y : y + dy, z : z + dz]
-    part[part == Block.AIR] = block
+    part[part == _AIR] = int(block)
 
 
 def _trunk(blocks: Blocks, foot: tuple[int, int, int], height: int) -> None:
     x, y, z = foot
-    blocks[x, y : y + height, z] = Block.LOG
+    blocks[x, y : y + height, z] = int(Block.LOG)
 
 
 def _disc(
