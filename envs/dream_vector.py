@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, cast
 
+import numpy as np
 from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
 
 from worldsim.envs.base import Start
 from worldsim.envs.dream_env import DreamEnv, DreamTask
@@ -21,6 +24,7 @@ class DreamVectorEnv(WorldVectorEnv):
     a batch are taken in another order. Two runs of one batch size are equal bit for bit.
 
     Args:
+        end_adrift: truncate episodes whose player is where nobody can be; see `Referee.is_adrift`.
         arguments: of `DreamEnv`.
     """
 
@@ -29,14 +33,18 @@ class DreamVectorEnv(WorldVectorEnv):
         num_envs: int = 1,
         max_episode_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        action_repeat: int = 1,
+        end_adrift: bool = False,
         **arguments: Any,
     ) -> None:
+        self._end_adrift = end_adrift
         self._arguments = arguments
         factories = [partial(self._dream, i) for i in range(num_envs)]
         super().__init__(
             [DreamEnv(**{**arguments, "world_factory": factory}) for factory in factories],
             max_episode_steps=max_episode_steps,
             autoreset_mode=autoreset_mode,
+            action_repeat=action_repeat,
         )
 
     def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
@@ -47,10 +55,28 @@ class DreamVectorEnv(WorldVectorEnv):
                 first = self._dreams[i].reset(seed=move.seed, scene=move.scene)
                 results[i] = StepResult(first)
         acting = {i: move for i, move in enumerate(moves) if isinstance(move, Action)}
-        dreamed = _dreamed([self._dreams[i] for i in acting], list(acting.values()))
-        for (i, action), result in zip(acting.items(), dreamed, strict=True):
-            results[i] = self._dreams[i].judged(action, result)
+        for _ in range(self.action_repeat):
+            for i, result in self._tick(acting).items():
+                before = results[i]
+                earned = 0.0 if before is None else before.reward
+                results[i] = replace(result, reward=earned + result.reward)
+                if result.terminated:
+                    del acting[i]
         return results
+
+    def _tick(self, acting: Mapping[int, Action]) -> dict[int, StepResult]:
+        """One dreamed tick of the worlds that act, judged."""
+        dreamed = _dreamed([self._dreams[i] for i in acting], list(acting.values()))
+        return {
+            i: self._dreams[i].judged(action, result)
+            for (i, action), result in zip(acting.items(), dreamed, strict=True)
+        }
+
+    def adrift(self) -> NDArray[np.bool_]:  # [B]
+        """See the base class."""
+        if not self._end_adrift:
+            return super().adrift()
+        return np.array([dream.is_adrift for dream in self._dreams])
 
     @cached_property
     def _dreams(self) -> list[DreamTask]:

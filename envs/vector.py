@@ -41,6 +41,8 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         envs: not yet reset; this environment owns them.
         max_episode_steps: truncates longer episodes; None for no limit.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as Gymnasium defines them.
+        action_repeat: for how many ticks a step holds its action. Rewards are summed, an end ends
+            the step, and what is seen is the last frame. Time limits count steps.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         *,
         max_episode_steps: int | None,
         autoreset_mode: str | AutoresetMode,
+        action_repeat: int = 1,
     ) -> None:
         self.envs = tuple(envs)
+        self.action_repeat = _checked_repeat(action_repeat)
         self.num_envs = len(self.envs)
         self.autoreset_mode = _checked_mode(autoreset_mode)
         self.metadata = {**self.envs[0].metadata, "autoreset_mode": self.autoreset_mode}
@@ -66,7 +70,14 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
 
     @abstractmethod
     def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
-        """Move all worlds at once; there is no result for a world that waits."""
+        """Move all worlds at once, those that act by `action_repeat` ticks.
+
+        There is no result for a world that waits.
+        """
+
+    def adrift(self) -> Flags:  # [B]
+        """Which worlds cannot go on; their episodes are truncated. By default none ever is."""
+        return np.zeros(self.num_envs, dtype=np.bool_)
 
     def reset(
         self,
@@ -104,7 +115,8 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         return self._batched([observation for observation, _ in presented]), infos
 
     def step(self, actions: Any) -> tuple[Any, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
-        """One tick of every world; what has ended begins anew as the autoreset mode says.
+        """`action_repeat` ticks of every world; what has ended begins anew as the autoreset mode
+        says.
 
         Raises:
             ActionError: there is not one element of the single action space for each world.
@@ -115,7 +127,7 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         rewards = np.array([0.0 if r is None else r.reward for r in results], dtype=np.float64)
         terminated = np.array([r is not None and r.terminated for r in results], dtype=np.bool_)
         self._elapsed = np.where(fresh, 0, self._elapsed + 1)
-        truncated = ~fresh & self._over_time()
+        truncated = ~fresh & (self._over_time() | self.adrift())
         self._ended = terminated | truncated
         presented = [env.present() for env in self.envs]
         infos: dict[str, Any] = {}
@@ -230,6 +242,14 @@ def _checked_mode(mode: str | AutoresetMode) -> AutoresetMode:
     if not isinstance(mode, AutoresetMode) and mode not in modes:
         raise ConfigError(f"autoreset_mode to be one of {modes}", repr(mode), "Choose one of them.")
     return AutoresetMode(mode)
+
+
+def _checked_repeat(ticks: int) -> int:
+    if not isinstance(ticks, int) or ticks < 1:
+        raise ConfigError(
+            "action_repeat to be a whole number of ticks from 1", repr(ticks), "Pass 4, say."
+        )
+    return ticks
 
 
 def _checked_mask(mask: Any, count: int) -> Flags:

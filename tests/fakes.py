@@ -7,7 +7,7 @@ import math
 import os
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,7 +18,10 @@ from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.engine.events import Chances
+from worldsim.envs.base import Start
 from worldsim.envs.blocks.tasks import Deeds, Goals, Progress, Sighting, score
+from worldsim.envs.blocks_env import BlocksEnv
+from worldsim.envs.vector import Move, WorldVectorEnv
 from worldsim.errors import ConfigError, SceneError, StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.keyframe import Keyframe
@@ -75,6 +78,40 @@ class FakeTaskWorld:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class FakeVectorEnv(WorldVectorEnv):
+    """FakeTaskWorlds side by side; counts the ticks of each."""
+
+    def __init__(self, num_envs: int = 2, *, action_repeat: int = 1) -> None:
+        super().__init__(
+            [
+                BlocksEnv(world_factory=FakeTaskWorld, action_view="box", size=(8, 6))
+                for _ in range(num_envs)
+            ],
+            max_episode_steps=None,
+            autoreset_mode="Disabled",
+            action_repeat=action_repeat,
+        )
+        self.ticks = [0] * num_envs
+
+    def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
+        return [self._moved(i, move) for i, move in enumerate(moves)]
+
+    def _moved(self, i: int, move: Move) -> StepResult | None:
+        world = self.envs[i].world
+        if isinstance(move, Start):
+            return StepResult(world.reset(seed=move.seed, scene=move.scene))
+        if move is None:
+            return None
+        earned, result = 0.0, None
+        for _ in range(self.action_repeat):
+            result = world.step(move)
+            self.ticks[i] += 1
+            earned += result.reward
+            if result.terminated:
+                break
+        return replace(result, reward=earned)
 
 
 class FakeDreamer:
