@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -56,6 +59,22 @@ def test_a_run_goes_on_from_what_was_saved_and_forgets_what_was_not(taught):
     assert points[0].seconds < points[1].seconds < points[2].seconds
 
 
+def test_a_killed_run_goes_on(tmp_path):
+    pytest.importorskip("stable_baselines3")
+    folder = tmp_path / "run"
+    endless = ["--env", "real", "--fast", *TRAINING, "--out", str(folder), "--save-every-s", "0"]
+    program = [sys.executable, "-m", "worldsim.tools.train_agent", *endless]
+    with subprocess.Popen(program, stdout=subprocess.DEVNULL) as run:
+        while not load_curve(folder / "curve.csv", 1_000_000) and run.poll() is None:
+            time.sleep(0.05)
+        run.kill()
+    points = load_curve(folder / "curve.csv", 1_000_000)
+    assert points
+    assert learn(folder, points[-1].steps + ROLLOUT) == 0
+    again = load_curve(folder / "curve.csv", 1_000_000)
+    assert again[: len(points) - 1] == points[:-1] and again[-1].steps >= points[-1].steps
+
+
 def test_a_run_refuses_other_settings(taught, capsys):
     assert learn(taught, 3 * ROLLOUT, "--hold", "2") == 2
     assert "'hold': 4" in capsys.readouterr().err
@@ -77,7 +96,8 @@ def test_a_folder_without_an_agent_says_so(tmp_path, capsys):
     pytest.importorskip("stable_baselines3")
     assert train_agent.main(["--eval-only", str(tmp_path)]) == 2
     assert "a run of train_agent" in capsys.readouterr().err
-    assert train_agent.main([]) == 2
+    with pytest.raises(SystemExit):
+        train_agent.main([])
     assert "--eval-only" in capsys.readouterr().err
 
 

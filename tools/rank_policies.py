@@ -98,9 +98,9 @@ def rank(config: RankConfig, console: Console) -> dict[str, Any]:
     """Play, compare, and leave what was found in the folder; the same as in `ranking.json`."""
     claim_folder(config.out)
     course = _seen_by(config)
-    drawn_small = {} if config.agents else {"fast": True}
+    seen = replace(course, fast=course.fast or not config.agents)
     stages = {
-        "real": Worlds(make_worlds(replace(course, **drawn_small), "real", config.worlds)),
+        "real": Worlds(make_worlds(seen, "real", config.worlds)),
         "dream": Worlds(make_worlds(course, "dream", config.worlds)),
     }
     played = _play_all(config, stages, console)

@@ -9,16 +9,18 @@ import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import gymnasium
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
 from torch import Tensor, nn
+from torch.distributions import Categorical
 
 from worldsim.actions import to_box
 from worldsim.envs.sb3 import make_sb3
@@ -122,7 +124,7 @@ def new_learner(envs: VecEnv, seed: int) -> PPO:
     return PPO("CnnPolicy", envs, seed=seed, device="cpu", policy_kwargs=policy, **PPO_SETTINGS)
 
 
-def save_learner(learner: PPO, path: Path) -> None:
+def save_learner(learner: BaseAlgorithm, path: Path) -> None:
     """Weights, optimiser and steps done; `path` holds the old ones or all of the new."""
     buffer = io.BytesIO()
     learner.save(buffer)
@@ -173,8 +175,8 @@ class Agent:
         rgb: NDArray[np.uint8],  # [B, H, W, 3]
     ) -> list[Action]:
         seen, _ = self._policy.obs_to_tensor(rgb)
-        chances_BA = self._policy.get_distribution(seen).distribution.probs.double().numpy()
-        sums_BA = chances_BA.cumsum(axis=1)
+        choice = cast(Categorical, self._policy.get_distribution(seen).distribution)
+        sums_BA = choice.probs.double().numpy().cumsum(axis=1)
         drawn = [
             int(np.searchsorted(sums, dice.random() * sums[-1], side="right"))
             for dice, sums in zip(self._dice, sums_BA, strict=True)

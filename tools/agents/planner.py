@@ -35,7 +35,8 @@ def act_out(
         commit: how many choices of each plan are made.
     """
     world.begin([seed])
-    rng, made, total = np.random.default_rng((seed, 4)), [], 0.0
+    rng, total = np.random.default_rng((seed, 4)), 0.0
+    made: list[int] = []
     while len(made) < steps and not world.ended[0]:
         for choice in planner.plan(world.state(), rng)[: min(commit, steps - len(made))]:
             total += float(world.act([ACTIONS[choice]])[0])

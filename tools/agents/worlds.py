@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from worldsim.envs.vector import WorldVectorEnv
+from worldsim.envs.vector import Move, WorldVectorEnv
 from worldsim.errors import ConfigError
 from worldsim.types import Action, Pose
 
@@ -103,7 +103,7 @@ class Worlds:
     def close(self) -> None:
         self.envs.close()
 
-    def _move(self, moves: Sequence[object]) -> NDArray[np.float64]:
+    def _move(self, moves: Sequence[Move]) -> NDArray[np.float64]:
         waiting = [None] * (self.capacity - len(moves))
         results = self.envs.turn([*moves, *waiting])
         rewards = np.zeros(len(moves))
