@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -103,7 +103,8 @@ def measure(config: PlanConfig, console: Console) -> dict[str, Any]:
     branches = _worlds(config, config.env, config.worlds)
     planner = make_planner(config, branches)
     actor = _worlds(config, config.env, 1)
-    planned, made = [], {}
+    planned: list[Outcome] = []
+    made: dict[int, list[int]] = {}
     with progress(console, f"planning, {config.env}", len(seeds)) as (bar, row):
         for seed in seeds:
             made[seed], reward = act_out(
@@ -115,10 +116,10 @@ def measure(config: PlanConfig, console: Console) -> dict[str, Any]:
             bar.advance(row)
     chance = play(branches, Wanderer(hold=1), seeds, config.horizon)
     rows = {"planner": summary(planned), "random": summary(chance)}
+    for worlds in (branches, actor):
+        worlds.close()
     if config.env == "dream":
-        truth = _worlds(config, "real", 1)
-        again = [_done_again(truth, seed, choices, config.hold) for seed, choices in made.items()]
-        rows["the same choices in the truth"] = summary(again)
+        rows["the same choices in the truth"] = summary(_done_again(config, made))
     return {"machine": describe_machine(), "settings": asdict(config), "players": rows}
 
 
@@ -134,11 +135,16 @@ def _worlds(config: PlanConfig, world: WorldName, count: int) -> Worlds:
     return Worlds(make_worlds(course, world, count, action_repeat=config.hold))
 
 
-def _done_again(worlds: Worlds, seed: int, choices: Sequence[int], hold: int) -> Outcome:
-    """The same choices without looking; those after the end are not made."""
-    worlds.begin([seed])
-    rewards = [float(worlds.act([ACTIONS[choice]])[0]) for choice in choices]
-    return Outcome(seed, sum(rewards), bool(worlds.ended[0]), len(choices) * hold)
+def _done_again(config: PlanConfig, made: Mapping[int, Sequence[int]]) -> list[Outcome]:
+    """The choices of each seed in the truth, without looking; those after the end are not made."""
+    truth, outcomes = _worlds(config, "real", 1), []
+    for seed, choices in made.items():
+        truth.begin([seed])
+        reward = sum(float(truth.act([ACTIONS[choice]])[0]) for choice in choices)
+        ended = bool(truth.ended[0])
+        outcomes.append(Outcome(seed, reward, ended, len(choices) * config.hold))
+    truth.close()
+    return outcomes
 
 
 def _table(config: PlanConfig, figures: dict[str, Any]) -> Table:

@@ -8,8 +8,9 @@ either side) is held for four ticks, and `--steps` counts choices. Rewards are t
 own, equal in truth and dream. Episodes start in lands drawn anew and are cut off at the horizon;
 in a dream also when the player is adrift: under 3 m of true rock, or 8 m above anything.
 
-Typed again with the same `--out`, a run goes on. At its end, or with `--eval-only`, the agent plays
-in the truth, on starts that nobody learns from, beside a random player on the same.
+Needs the extras `rl` and `report`. Typed again with the same `--out`, a run goes on. At its end, or
+with `--eval-only`, the agent plays in the truth, on starts that nobody learns from, beside a random
+player on the same.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ def train(config: TrainAgentConfig, console: Console) -> Path:
     )
     learner = load_learner(folder / AGENT_FILE, envs) if begun else new_learner(envs, config.seed)
     points = load_curve(folder / CURVE_FILE, done)
+    draw_curve(points, folder / CURVE_PICTURE)  # at once: who lacks matplotlib is told now
     with progress(console, "learning", config.steps, done) as (bar, row):
 
         def tell(steps: int, newest: Point | None) -> None:
