@@ -25,9 +25,12 @@ class BlocksVectorEnv(WorldVectorEnv):
         return [BlocksEnv(**self.arguments) for _ in range(count)]
 
     def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
-        """See the base class; the first world's renderer draws for all."""
+        """See the base class; the first world's renderer draws for all, last ticks alone."""
         worlds = [cast("BlockWorld", env.world) for env in self.envs]
-        outcomes = [_moved(world, move) for world, move in zip(worlds, moves, strict=True)]
+        outcomes = [
+            _moved(world, move, self.action_repeat)
+            for world, move in zip(worlds, moves, strict=True)
+        ]
         moved = [i for i, outcome in enumerate(outcomes) if outcome is not None]
         frames = worlds[0].draw([worlds[i].sight(worlds[i].pose) for i in moved])
         results: list[StepResult | None] = [None] * len(worlds)
@@ -37,10 +40,23 @@ class BlocksVectorEnv(WorldVectorEnv):
         return results
 
 
-def _moved(world: BlockWorld, move: Move) -> tuple[float, bool] | None:  # reward, terminated
+def _moved(
+    world: BlockWorld, move: Move, ticks: int
+) -> tuple[float, bool] | None:  # reward, terminated
     if isinstance(move, Action):
-        return world.advance(move)
+        return _advanced(world, move, ticks)
     if isinstance(move, Start):
         world.prepare(seed=move.seed, scene=move.scene)
         return 0.0, False
     return None
+
+
+def _advanced(world: BlockWorld, action: Action, ticks: int) -> tuple[float, bool]:
+    """The sum of the rewards; nothing moves after the end."""
+    total, terminated = world.advance(action)
+    for _ in range(ticks - 1):
+        if terminated:
+            break
+        reward, terminated = world.advance(action)
+        total += reward
+    return total, terminated

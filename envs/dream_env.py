@@ -82,6 +82,11 @@ class DreamTask:
         """What the referee's shadow tells, for `info`; nothing without one."""
         return self._referee.beside()
 
+    @property
+    def is_adrift(self) -> bool:
+        """Whether the dreamed player is where nobody can be; see `Referee.is_adrift`."""
+        return self._referee.is_adrift
+
     def reset(self, *, seed: int, scene: str | None = None) -> Observation:
         """Dream from the first frames of the true world of `seed`."""
         return self.engine.reset(seed=seed, clip=self._referee.begin(seed, scene))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from worldsim.envs.base import Start
 from worldsim.envs.dream_env import DreamEnv, DreamTask
@@ -19,7 +22,22 @@ class DreamVectorEnv(WorldVectorEnv):
 
     The model is loaded once. Equal to `SyncVectorEnv` over the same id but for rounding: sums over
     a batch are taken in another order. Two runs of one batch size are equal bit for bit.
+
+    Args:
+        end_adrift: truncate episodes whose player is where nobody can be; see `Referee.is_adrift`.
+        arguments: of `WorldVectorEnv`, and of `DreamEnv`.
     """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        max_episode_steps: int | None = None,
+        *,
+        end_adrift: bool = False,
+        **arguments: Any,
+    ) -> None:
+        self._end_adrift = end_adrift
+        super().__init__(num_envs, max_episode_steps, **arguments)
 
     def make_envs(self, count: int) -> list[DreamEnv]:
         """See the base class; each has one of the dreams that are dreamed together."""
@@ -41,10 +59,28 @@ class DreamVectorEnv(WorldVectorEnv):
                 first = self._dreams[i].reset(seed=move.seed, scene=move.scene)
                 results[i] = StepResult(first)
         acting = {i: move for i, move in enumerate(moves) if isinstance(move, Action)}
-        dreamed = _dreamed([self._dreams[i] for i in acting], list(acting.values()))
-        for (i, action), result in zip(acting.items(), dreamed, strict=True):
-            results[i] = self._dreams[i].judged(action, result)
+        for _ in range(self.action_repeat):
+            for i, result in self._tick(acting).items():
+                before = results[i]
+                earned = 0.0 if before is None else before.reward
+                results[i] = replace(result, reward=earned + result.reward)
+                if result.terminated:
+                    del acting[i]
         return results
+
+    def _tick(self, acting: Mapping[int, Action]) -> dict[int, StepResult]:
+        """One dreamed tick of the worlds that act, judged."""
+        dreamed = _dreamed([self._dreams[i] for i in acting], list(acting.values()))
+        return {
+            i: self._dreams[i].judged(action, result)
+            for (i, action), result in zip(acting.items(), dreamed, strict=True)
+        }
+
+    def adrift(self) -> NDArray[np.bool_]:  # [B]
+        """See the base class."""
+        if not self._end_adrift:
+            return super().adrift()
+        return np.array([dream.is_adrift for dream in self._dreams])
 
     @cached_property
     def _dreams(self) -> list[DreamTask]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, Final
 
+from worldsim.envs.blocks.blocks import SOLID, Block
 from worldsim.envs.blocks.tasks import Sighting
 from worldsim.envs.env_state import joined, parted
 from worldsim.envs.shadow import Shadow
@@ -12,6 +14,9 @@ from worldsim.types import Action, Clip, Pose
 
 if TYPE_CHECKING:
     from worldsim.envs.blocks.world import BlockWorld
+
+BURIED_M: Final = 3
+HANGING_M: Final = 8
 
 
 class Referee:
@@ -31,6 +36,18 @@ class Referee:
     @property
     def beacon(self) -> tuple[float, float, float]:  # metres
         return self._world.beacon
+
+    @property
+    def is_adrift(self) -> bool:
+        """Whether the followed eye is under 3 m of true rock, or 8 m and more above anything.
+
+        A dream whose player got there has lost touch with the land that it started from.
+        """
+        eye, voxels = self._world.pose, self._world.voxels
+        x, y, z = math.floor(eye.x), math.floor(eye.y), math.floor(eye.z)
+        buried = all(voxels.block(x, y + up, z) in SOLID for up in range(BURIED_M))
+        below = (voxels.block(x, y - down, z) for down in range(1, HANGING_M + 1))
+        return buried or all(block == Block.AIR for block in below)
 
     def begin(self, seed: int, scene: str | None) -> Clip:
         """Start the task of a seed; returns the look around from which to dream."""

@@ -43,6 +43,8 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         num_envs: how many.
         max_episode_steps: truncates longer episodes; None for no limit.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", as Gymnasium defines them.
+        action_repeat: for how many ticks a step holds its action. Rewards are summed, an end ends
+            the step, and what is seen is the last frame. Time limits count steps.
         output: "numpy", or "torch" for tensors of observations, rewards and ends. The spaces stay
             Gymnasium's, and `infos` are arrays. Actions may be of either kind.
         arguments: of each environment.
@@ -56,10 +58,12 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         num_envs: int = 1,
         max_episode_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        action_repeat: int = 1,
         output: str = "numpy",
         **arguments: Any,
     ) -> None:
         self.arguments = arguments
+        self.action_repeat = _checked_repeat(action_repeat)
         self.envs = tuple(self.make_envs(num_envs))
         self._output = checked_output(output)
         self.num_envs = len(self.envs)
@@ -86,7 +90,14 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
 
     @abstractmethod
     def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
-        """Move all worlds at once; there is no result for a world that waits."""
+        """Move all worlds at once, those that act by `action_repeat` ticks.
+
+        There is no result for a world that waits.
+        """
+
+    def adrift(self) -> Flags:  # [B]
+        """Which worlds cannot go on; their episodes are truncated. By default none ever is."""
+        return np.zeros(self.num_envs, dtype=np.bool_)
 
     def reset(
         self,
@@ -124,7 +135,8 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         return self._batched([observation for observation, _ in presented]), infos
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        """One tick of every world; what has ended begins anew as the autoreset mode says.
+        """`action_repeat` ticks of every world; what has ended begins anew as the autoreset mode
+        says.
 
         Raises:
             ActionError: there is not one element of the single action space for each world.
@@ -135,7 +147,7 @@ class WorldVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         rewards = np.array([0.0 if r is None else r.reward for r in results], dtype=np.float64)
         terminated = np.array([r is not None and r.terminated for r in results], dtype=np.bool_)
         self._elapsed = np.where(fresh, 0, self._elapsed + 1)
-        truncated = ~fresh & self._over_time()
+        truncated = ~fresh & (self._over_time() | self.adrift())
         self._ended = terminated | truncated
         presented = [env.present() for env in self.envs]
         infos: dict[str, Any] = {}
@@ -253,6 +265,14 @@ def _checked_mode(mode: str | AutoresetMode) -> AutoresetMode:
     if not isinstance(mode, AutoresetMode) and mode not in modes:
         raise ConfigError(f"autoreset_mode to be one of {modes}", repr(mode), "Choose one of them.")
     return AutoresetMode(mode)
+
+
+def _checked_repeat(ticks: int) -> int:
+    if not isinstance(ticks, int) or ticks < 1:
+        raise ConfigError(
+            "action_repeat to be a whole number of ticks from 1", repr(ticks), "Pass 4, say."
+        )
+    return ticks
 
 
 def _checked_mask(mask: Any, count: int) -> Flags:

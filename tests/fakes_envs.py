@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
+from collections.abc import Sequence
+from dataclasses import astuple, replace
 
 import numpy as np
 
+from worldsim.envs.base import Start
 from worldsim.envs.blocks.tasks import Deeds, Goals, Progress, Sighting, score
+from worldsim.envs.blocks_env import BlocksEnv
+from worldsim.envs.vector import Move, WorldVectorEnv
 from worldsim.types import Action, Clip, Observation, Pose, StepResult
 
 
@@ -55,6 +59,36 @@ class FakeTaskWorld:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class FakeVectorEnv(WorldVectorEnv):
+    """FakeTaskWorlds side by side; counts the ticks of each."""
+
+    def __init__(self, num_envs: int = 2, *, action_repeat: int = 1) -> None:
+        super().__init__(num_envs, autoreset_mode="Disabled", action_repeat=action_repeat)
+        self.ticks = [0] * num_envs
+
+    def make_envs(self, count: int) -> list[BlocksEnv]:
+        made = {"world_factory": FakeTaskWorld, "action_view": "box", "size": (8, 6)}
+        return [BlocksEnv(**made) for _ in range(count)]
+
+    def turn(self, moves: Sequence[Move]) -> list[StepResult | None]:
+        return [self._moved(i, move) for i, move in enumerate(moves)]
+
+    def _moved(self, i: int, move: Move) -> StepResult | None:
+        world = self.envs[i].world
+        if isinstance(move, Start):
+            return StepResult(world.reset(seed=move.seed, scene=move.scene))
+        if move is None:
+            return None
+        earned, result = 0.0, None
+        for _ in range(self.action_repeat):
+            result = world.step(move)
+            self.ticks[i] += 1
+            earned += result.reward
+            if result.terminated:
+                break
+        return replace(result, reward=earned)
 
 
 class FakeDreamer:

@@ -70,6 +70,20 @@ def test_a_restored_world_has_the_same_future(world: BlockWorld) -> None:
     assert other.seed == world.seed
 
 
+def test_going_back_takes_edits_back_and_keeps_untouched_land_as_it_was_drawn(
+    world: BlockWorld,
+) -> None:
+    state, land, below = world.get_state(), world.voxels, (0, 1, 0)
+    wander(world, 5)
+    world.set_state(state)
+    assert world.voxels is land
+    before = land.block(*below)
+    land.set_block(*below, Block.BRICK)
+    world.set_state(state)
+    assert world.voxels.block(*below) == before != Block.BRICK
+    assert land.block(*below) == Block.BRICK
+
+
 def test_a_state_survives_its_own_round_trip(world: BlockWorld) -> None:
     wander(world, 50)
     state = world.get_state()

@@ -3,7 +3,16 @@ import math
 import numpy as np
 import pytest
 
-from worldsim.evaluate.statistics import mean_or_none, means, ratio_or_none, standard_errors, wilson
+from worldsim.evaluate.statistics import (
+    bootstrap_interval,
+    correlation,
+    mean_or_none,
+    means,
+    rank_correlation,
+    ratio_or_none,
+    standard_errors,
+    wilson,
+)
 
 
 def mean(values):
@@ -48,3 +57,25 @@ def test_one_sample_or_one_value_has_no_standard_error():
 )
 def test_wilson_intervals_are_those_of_the_tables(hits, trials, expected):
     assert wilson(hits, trials) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_bootstrap_of_many_values_agrees_with_the_normal_interval():
+    values = np.random.default_rng(0).normal(3.0, 2.0, 400).tolist()
+    error = 1.96 * np.std(values) / math.sqrt(len(values))
+    low, high = bootstrap_interval(values)
+    assert (low, high) == pytest.approx(
+        (np.mean(values) - error, np.mean(values) + error), abs=0.02
+    )
+    assert bootstrap_interval(values) == (low, high)
+    assert bootstrap_interval([2.0]) == (2.0, 2.0)
+
+
+def test_ranks_ask_for_order_alone_and_share_what_is_equal():
+    assert rank_correlation([1.0, 2.0, 3.0], [0.0, 10.0, 1000.0]) == pytest.approx(1.0)
+    assert rank_correlation([1.0, 2.0, 3.0], [5.0, 4.0, 3.0]) == pytest.approx(-1.0)
+    assert rank_correlation([1.0, 2.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]) == pytest.approx(0.948683)
+
+
+def test_a_constant_correlates_with_nothing():
+    assert correlation([1.0, 1.0], [1.0, 2.0]) is rank_correlation([1.0, 2.0], [3.0, 3.0]) is None
+    assert correlation([1.0, 2.0, 4.0], [3.0, 5.0, 9.0]) == pytest.approx(1.0)

@@ -65,12 +65,12 @@ def _stand() -> Script:
 
 
 def _reach(world: BlockWorld, eye: Pose) -> Script:
-    return (yield from _travel(world, eye, _spot(world.goals.beacon)))
+    return (yield from travel(world, eye, _spot(world.goals.beacon)))
 
 
 def _return(world: BlockWorld, eye: Pose) -> Script:
-    eye = yield from _travel(world, eye, _spot(world.goals.beacon))
-    return (yield from _travel(world, eye, _spot(world.goals.gem or world.goals.home)))
+    eye = yield from travel(world, eye, _spot(world.goals.beacon))
+    return (yield from travel(world, eye, _spot(world.goals.gem or world.goals.home)))
 
 
 def _gems(world: BlockWorld, eye: Pose) -> Script:
@@ -81,7 +81,7 @@ def _gems(world: BlockWorld, eye: Pose) -> Script:
     while left:
         nearest = min(left, key=lambda spot: math.dist(spot, (eye.x, eye.z)))
         left.remove(nearest)
-        eye = yield from _travel(world, eye, nearest)
+        eye = yield from travel(world, eye, nearest)
     return eye
 
 
@@ -91,7 +91,7 @@ def _explore(world: BlockWorld, eye: Pose) -> Script:
     for turn in range(200):
         angle, radius_m = turn * math.pi / 4, RING_M * (1 + turn / 8)
         spot = (home[0] + radius_m * math.sin(angle), home[1] - radius_m * math.cos(angle))
-        eye = yield from _travel(world, eye, spot)
+        eye = yield from travel(world, eye, spot)
     return eye
 
 
@@ -128,7 +128,8 @@ def _pile(eye: Pose, cell: tuple[int, int, int]) -> Script:
     return (yield Action(use=True))
 
 
-def _travel(world: BlockWorld, eye: Pose, goal: Spot) -> Script:
+def travel(world: BlockWorld, eye: Pose, goal: Spot) -> Script:
+    """Along a walker's way to a column of the world, as the world is now."""
     for spot in route(world.voxels, (eye.x, eye.z), goal):
         eye = yield from _walk(eye, spot)
     return eye

@@ -256,11 +256,7 @@ class BlockWorld:
     def _restore(self, saved: dict[str, Any]) -> None:
         if saved["version"] != _STATE_VERSION:
             raise ValueError(f"version {saved['version']}")
-        biome, _ = require_scene(saved["scene"])
-        look = LOOKS[saved.get("look", NATURAL.name)]  # states were once without
-        voxels = VoxelWorld(require_seed(saved["seed"]), biome, look)
-        for x, y, z, block in saved["edits"]:
-            voxels.set_block(x, y, z, Block(block))
+        voxels = self._saved_voxels(saved)
         body = Body(**saved["body"])
         if not all(math.isfinite(value) for value in asdict(body).values()):
             raise ValueError(f"body {body}")
@@ -275,6 +271,19 @@ class BlockWorld:
         self.seed, self.voxels, self.body = voxels.seed, voxels, body
         self.goals, self._rng, self._held = goals, rng, held
         self._progress, self._tick, self._first_day = progress, tick, first_day
+
+    def _saved_voxels(self, saved: dict[str, Any]) -> VoxelWorld:
+        """The present ones where they are the same: what was drawn of them need not be again."""
+        biome, _ = require_scene(saved["scene"])
+        look = LOOKS[saved.get("look", NATURAL.name)]  # states were once without
+        edits = {(x, y, z): block for x, y, z, block in saved["edits"]}
+        seed, now = require_seed(saved["seed"]), self.voxels
+        if (now.seed, now.biome, now.look, now.edits) == (seed, biome, look, edits):
+            return now
+        voxels = VoxelWorld(seed, biome, look)
+        for (x, y, z), block in edits.items():
+            voxels.set_block(x, y, z, Block(block))
+        return voxels
 
     def _use_hands(self, action: Action) -> int:
         """Break or place a block; returns the height of the pillar that a plank was put on."""

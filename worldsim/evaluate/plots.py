@@ -60,19 +60,24 @@ def save_plots(results: Results, folder: Path) -> list[Plot]:
 
     Raises BackendError without matplotlib.
     """
+    plots = list(_plots_of(results))
+    for plot in plots:
+        save_figure(folder / plot.name, plot.draw)
+    return plots
+
+
+def save_figure(path: Path, draw: Callable[[Figure], None]) -> None:
+    """One figure as a PNG file. Raises BackendError without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise BackendError(
             "matplotlib for the plots", "none", "pip install 'worldsim-engine[report]'"
         ) from error
-    plots = list(_plots_of(results))
-    for plot in plots:
-        figure, buffer = Figure(layout="constrained"), io.BytesIO()
-        plot.draw(figure)
-        figure.savefig(buffer, format="png", dpi=DPI)
-        replace_file(folder / plot.name, buffer.getvalue())
-    return plots
+    figure, buffer = Figure(layout="constrained"), io.BytesIO()
+    draw(figure)
+    figure.savefig(buffer, format="png", dpi=DPI)
+    replace_file(path, buffer.getvalue())
 
 
 def _plots_of(results: Results) -> Iterator[Plot]:

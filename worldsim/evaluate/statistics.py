@@ -1,4 +1,4 @@
-"""What many samples say together: means, standard errors, and Wilson's interval of a share."""
+"""What many samples say together: means, their intervals and errors, Wilson's, correlations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 Z_95 = 1.959964  # standard normal deviates on either side of the mean hold 95 %
+
+RESAMPLES = 10_000  # of the bootstrap
 
 Sample = TypeVar("Sample")
 Figures = Mapping[str, float | None]
@@ -61,6 +66,50 @@ def wilson(
     spread = math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
     half = Z_95 * spread / (1 + z2 / trials)
     return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def bootstrap_interval(
+    values: Sequence[float],
+    *,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The 95 % interval of a mean; the same for the same values and seed.
+
+    Source: the percentile method, Efron and Tibshirani 1993 (An Introduction to the Bootstrap),
+    chapter 13.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    drawn = np.random.default_rng(seed).integers(len(known), size=(RESAMPLES, len(known)))
+    low, high = np.percentile(known[drawn].mean(axis=1), (2.5, 97.5)).tolist()
+    return low, high
+
+
+def correlation(
+    a: ArrayLike,  # [samples]
+    b: ArrayLike,  # [samples]
+) -> float | None:
+    """Pearson's; None where either is constant."""
+    x, y = (np.asarray(values, dtype=np.float64) for values in (a, b))
+    x, y = x - x.mean(), y - y.mean()
+    size = float(np.sqrt((x**2).sum() * (y**2).sum()))
+    return float((x * y).sum()) / size if size else None
+
+
+def rank_correlation(
+    a: ArrayLike,  # [samples]
+    b: ArrayLike,  # [samples]
+) -> float | None:
+    """Spearman's: Pearson's of the ranks, equal values sharing their mean rank."""
+    return correlation(_ranks(a), _ranks(b))
+
+
+def _ranks(
+    values: ArrayLike,  # [samples]
+) -> NDArray[np.float64]:  # [samples] from 1
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[places]
+    return ranks
 
 
 def _jackknifed(values: Sequence[float | None]) -> float | None:

@@ -1,0 +1,1 @@
+"""What the commands about agents share: worlds side by side, players, planners, a learner."""
