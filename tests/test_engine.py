@@ -27,7 +27,7 @@ from worldsim.backends.denoiser import TorchDenoiser
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream import advance, new_world
 from worldsim.engine.dream_world import STILL, DreamWorld, prepare_move
-from worldsim.engine.engine import WorldEngine
+from worldsim.engine.engine import WorldEngine, step_together
 from worldsim.engine.hints import IMAGINED
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.noise import frame_noise
@@ -198,6 +198,25 @@ def test_a_fork_and_its_origin_do_not_influence_each_other() -> None:
     assert twin.frame == len(LOOK_AROUND.actions) + 2 + 5
 
 
+def test_where_nothing_moves_and_no_hand_acts_the_frame_stays() -> None:
+    engine = begun()
+    first = walk(engine, [RIGHT])[0]
+    frame = engine.frame
+    still = [engine.step(Action(), pose=first.pose).observation for _ in range(3)]
+    assert all(same(seen, first) for seen in still)
+    assert engine.frame == frame + 3
+    touched = engine.step(Action(attack=True), pose=first.pose).observation
+    assert not np.array_equal(touched.rgb, first.rgb)
+
+
+def test_a_still_world_beside_a_moving_one_stays() -> None:
+    still, moving = begun(), begun(seed=5)
+    stays = still.snapshot().observation
+    a, b = step_together([still, moving], [Action(), RIGHT], [stays.pose, None])
+    assert same(a.observation, stays)
+    assert not same(b.observation, stays)
+
+
 @pytest.mark.parametrize("mode", list(MemoryMode))
 def test_every_memory_mode_dreams_repeatably(mode: MemoryMode) -> None:
     frames = []
@@ -345,7 +364,7 @@ def test_the_number_of_denoising_steps_can_be_chosen(tiny_checkpoint: Path, step
     engine = WorldEngine.from_pretrained(tiny_checkpoint, device="cpu", steps=steps)
     engine.reset(clip=LOOK_AROUND)
     spy = FrameSpy(engine)
-    engine.step(Action())
+    engine.step(Action(yaw_deg=150.0))
     levels = [frames.sigma.item() for frames in spy.frames]
     assert len(levels) == steps
     assert levels == sorted(levels, reverse=True)

@@ -31,6 +31,7 @@ from worldsim.model.world_model import Prediction
 from worldsim.types import Action, Clip, Observation, Pose
 
 GROUND_VIEWS = 3  # keyframes that are asked for what is underfoot
+STILL_M = 1e-3  # a body settles on the ground by ever smaller moves
 SHOWN_LEVEL = 0.3  # noise level at which real frames enter the context
 
 
@@ -75,12 +76,36 @@ def advance(
     poses: Sequence[Pose | None],
 ) -> None:
     """Dream the next frame of each world, at the dreamed pose or at the one given."""
-    metrics = dreamer.metrics
-    with metrics.stage("pose"):
+    with dreamer.metrics.stage("pose"):
         vectors = action_vectors(dreamer, actions)
         targets = _target_poses(dreamer, worlds, actions, vectors, poses)
-        for world, target in zip(worlds, targets, strict=True):
-            prepare_move(world, target)
+    each = list(zip(worlds, targets, actions, strict=True))
+    changing = [i for i, one in enumerate(each) if not _stays(*one)]
+    for i in set(range(len(each))).difference(changing):
+        arrive(worlds[i], worlds[i].observation, actions[i], is_real=worlds[i].is_real)
+    if changing:
+        moving = [[part[i] for i in changing] for part in (worlds, actions, targets)]
+        _dream(dreamer, *moving, vectors[changing])
+
+
+def _stays(world: DreamWorld, target: Pose, action: Action) -> bool:
+    """Whether nothing moves and no hand acts: then the last frame is the next one, too."""
+    here = world.observation.pose
+    turns = (target.yaw_deg, target.pitch_deg) != (here.yaw_deg, here.pitch_deg)
+    moves = float(np.abs(target.position() - here.position()).max()) > STILL_M
+    return not (turns or moves or action.attack or action.use)
+
+
+def _dream(
+    dreamer: Dreamer,
+    worlds: Sequence[DreamWorld],
+    actions: Sequence[Action],
+    targets: Sequence[Pose],
+    vectors: Tensor,  # [B, A]
+) -> None:
+    metrics = dreamer.metrics
+    for world, target in zip(worlds, targets, strict=True):
+        prepare_move(world, target)
     with metrics.stage("retrieve"):
         recalled = [recall(dreamer, w, pose) for w, pose in zip(worlds, targets, strict=True)]
     with metrics.stage("hint"):
@@ -151,13 +176,15 @@ def _target_poses(
 
 
 def _grounded(dreamer: Dreamer, world: DreamWorld, here: Pose, there: Pose, action: Action) -> Pose:
-    """The move as far as the surfaces that memory knows allow it."""
+    """The move as far as the surfaces that memory and the last frame show allow it."""
     if dreamer.memory_mode is MemoryMode.OFF:
         return there
     known = world.memory.retrieve(lookout(here, there), count=GROUND_VIEWS)
     if not known:
         return there
-    around = Surroundings(np.concatenate([dreamer.prepared.surface(key) for key in known]))
+    points = [dreamer.prepared.surface(key) for key in known]
+    points.append(dreamer.prepared.close_by(world.observation))
+    around = Surroundings(np.concatenate(points))
     return step_on(around, here, there, world.move[1], jump=action.jump)
 
 

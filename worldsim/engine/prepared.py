@@ -19,9 +19,12 @@ from worldsim.memory.bank import Keyframe
 from worldsim.model.picture import to_picture
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import WorldModel
+from worldsim.types import Observation, Pose
 
 KEPT = 16  # keyframes a world: a walk recalls the same few for many ticks
 STRIDE, NEARBY_M = 2, 12.0  # of surface points: every second pixel, if no farther than this
+CLOSE_M = 1.5  # what the body might run into next is no farther
+STEEPEST = 0.2  # relative step of depth between two pixels of one surface
 
 Place = tuple[float, float, float]
 
@@ -59,11 +62,27 @@ class Preparations:
     def _surface(self, keyframe: Keyframe) -> NDArray[np.float32]:  # [N, 3] world, metres
         """A keyframe's nearby surface points, but for those beside silhouettes."""
         doubt = self.shown(keyframe).planes.doubt[0, 0].cpu().numpy().reshape(keyframe.depth.shape)
-        depth = keyframe.depth[::STRIDE, ::STRIDE].astype(np.float32)
+        chosen = (keyframe.depth < NEARBY_M) & (doubt == 0)
+        return self._points(keyframe.depth, keyframe.pose, chosen)
+
+    def close_by(self, seen: Observation) -> NDArray[np.float32]:  # [N, 3] world, metres
+        """The surface points of a frame that the body might run into next."""
+        depth = seen.depth
+        slope_y, slope_x = (np.abs(np.diff(depth, axis=i, append=np.inf)) for i in (0, 1))
+        smooth = np.maximum(slope_x, slope_y) < STEEPEST * depth
+        return self._points(depth, seen.pose, smooth & (depth < CLOSE_M))
+
+    def _points(
+        self,
+        depth: NDArray[np.floating],  # [H, W] metres
+        pose: Pose,
+        chosen: NDArray[np.bool_],  # [H, W]
+    ) -> NDArray[np.float32]:  # [N, 3] world, metres, of every second pixel
+        chosen = chosen[::STRIDE, ::STRIDE]
+        metres = depth[::STRIDE, ::STRIDE][chosen].astype(np.float32)
         rays = pixel_rays(self._model.config.intrinsics).numpy()[::STRIDE, ::STRIDE]
-        chosen = (depth < NEARBY_M) & (doubt[::STRIDE, ::STRIDE] == 0)
-        camera = rays[chosen] * depth[chosen, None]
-        (world_from_camera,) = pose_matrices([keyframe.pose])
+        camera = rays[chosen] * metres[:, None]
+        (world_from_camera,) = pose_matrices([pose])
         return camera @ world_from_camera[:3, :3].T + world_from_camera[:3, 3]
 
 

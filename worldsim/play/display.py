@@ -139,8 +139,9 @@ class Display:
             self._window.grab_mouse(self._grabbed)
 
     def _read_messages(self, now_s: float) -> None:
-        for message in self._board.heard():
-            self._say(message)
+        messages = self._board.heard()
+        if messages:
+            self._say(". ".join(messages))  # else the last would hide the others
         if now_s >= self._message_until_s:
             self._message = ""
 
