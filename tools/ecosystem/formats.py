@@ -61,7 +61,8 @@ def minari_recovers(folder: Path) -> str:
             truncated = collector.step(collector.action_space.sample())[3]
     collector.create_dataset("worldsim/collected-v0", description="Two episodes.")
     recovered = minari.load_dataset("worldsim/collected-v0").recover_environment()
-    assert recovered.spec is not None and recovered.spec.kwargs == env.spec.kwargs
+    assert recovered.spec is not None and env.spec is not None
+    assert recovered.spec.kwargs == env.spec.kwargs
     again, _ = recovered.reset(seed=1)
     assert np.array_equal(again, env.reset(seed=1)[0])
     return f"{recovered.spec.id}, 2 episodes"
@@ -147,8 +148,9 @@ def _require_video(data: bytes, number: int) -> None:
 
 
 def _decoded(data: bytes) -> list[tuple[float, NDArray[np.uint8]]]:  # seconds, [H, W, 3]
-    with av.open(io.BytesIO(data)) as container:
-        return [(f.time, f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+    with av.open(io.BytesIO(data), mode="r") as container:
+        frames = list(container.decode(video=0))
+    return [(frame.time or 0.0, frame.to_ndarray(format="rgb24")) for frame in frames]
 
 
 def _actions(number: int) -> NDArray[np.float32]:  # [FRAMES, len(SCHEMA)]

@@ -37,7 +37,7 @@ def every_id(folder: Path) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for env_id, view in product(IDS, VIEW_NAMES):
-            arguments = {"checkpoint": checkpoint} if "Dream" in env_id else {}
+            arguments: dict[str, Any] = {"checkpoint": checkpoint} if "Dream" in env_id else {}
             env = gymnasium.make(env_id, action_view=view, **arguments)
             check_env(env.unwrapped)
             env.close()
@@ -63,7 +63,7 @@ def async_workers(_: Path) -> str:
     for method in methods:  # before this process has used OpenGL
         envs = gymnasium.vector.AsyncVectorEnv([make] * 2, context=method)
         envs.reset(seed=0)
-        frames, *_ = envs.step(np.array([1, 6]))
+        frames, *_rest = envs.step(np.array([1, 6]))
         assert frames.any(), f"{method} shows nothing"
         envs.close()
     return ", ".join(methods)
@@ -139,16 +139,11 @@ def untrained_checkpoint(folder: Path) -> str:
 
 
 def _vector(kind: str, mode: AutoresetMode) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
-    native = kind == "native"
-    return gymnasium.make_vec(
-        TRUTH,
-        3,
-        vectorization_mode="vector_entry_point" if native else "sync",
-        vector_kwargs=None if native else {"autoreset_mode": mode.value},
-        max_episode_steps=EPISODE_STEPS,
-        **({"autoreset_mode": mode.value} if native else {}),
-        **SMALL,
-    )
+    own: dict[str, Any] = {
+        "native": {"vectorization_mode": "vector_entry_point", "autoreset_mode": mode.value},
+        "sync": {"vectorization_mode": "sync", "vector_kwargs": {"autoreset_mode": mode.value}},
+    }
+    return gymnasium.make_vec(TRUTH, 3, max_episode_steps=EPISODE_STEPS, **own[kind], **SMALL)
 
 
 def _rollout(

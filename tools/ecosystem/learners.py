@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,10 @@ def torchrl_finds_no_fault(_: Path) -> str:
 
 def rllib_learns(_: Path) -> str:
     """One iteration of RLlib's PPO with its default network, over float pictures."""
-    import ray
     from ray.rllib.algorithms.ppo import PPOConfig
     from ray.tune.registry import register_env
 
+    ray: Any = import_module("ray")  # what it offers at its top is not typed
     ray.init(num_cpus=1, include_dashboard=False)
     register_env("worldsim-floats", lambda _: FloatImage(gymnasium.make(TRUTH, **SMALL)))
     config = (

@@ -27,7 +27,8 @@ def weights_round_trip(folder: Path) -> str:
         engine = WorldEngine.from_pretrained(place, device="cpu")
         engine.reset(scene="meadow", seed=0)
         frames.append(engine.step(Action(forward=True)).observation.rgb)
-    assert np.array_equal(*frames), "the copy dreams otherwise"
+    ours, theirs = frames
+    assert np.array_equal(ours, theirs), "the copy dreams otherwise"
     return f"{sum(p.numel() for p in loaded.model.parameters()) / 1e6:.1f} M parameters"
 
 

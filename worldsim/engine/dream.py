@@ -84,8 +84,13 @@ def advance(
     for i in set(range(len(each))).difference(changing):
         arrive(worlds[i], worlds[i].observation, actions[i], is_real=worlds[i].is_real)
     if changing:
-        moving = [[part[i] for i in changing] for part in (worlds, actions, targets)]
-        _dream(dreamer, *moving, vectors[changing])
+        _dream(
+            dreamer,
+            [worlds[i] for i in changing],
+            [actions[i] for i in changing],
+            [targets[i] for i in changing],
+            vectors[changing],
+        )
 
 
 def _stays(world: DreamWorld, target: Pose, action: Action) -> bool:

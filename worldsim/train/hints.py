@@ -132,8 +132,14 @@ def last_frames(
     """Each frame's predecessor, moved along the surfaces of its hint."""
     last_poses = torch.cat((poses[:, :1], poses[:, :-1]), dim=1)
     trust = trust_of_last(previous_is_real) * previous_valid
-    flat = (x.flatten(0, 1) for x in (previous, last_poses, trust, hint, poses))
-    moved, confidence = moved_along(*flat, intrinsics)
+    moved, confidence = moved_along(
+        previous.flatten(0, 1),
+        last_poses.flatten(0, 1),
+        trust.flatten(0, 1),
+        hint.flatten(0, 1),
+        poses.flatten(0, 1),
+        intrinsics,
+    )
     return moved.unflatten(0, trust.shape), confidence.unflatten(0, trust.shape)
 
 

@@ -33,7 +33,7 @@ def frame_inputs(
 ) -> FrameInputs:
     """Model inputs of a whole clip."""
     frames = batch.poses.shape[1]
-    last, last_confidence = last or no_last(hint)
+    picture, last_confidence = no_last(hint) if last is None else last
     return FrameInputs(
         noisy=noisy,
         sigma=sigma,
@@ -41,7 +41,7 @@ def frame_inputs(
         anchor_from_camera=anchor_from_world @ batch.poses,
         hint=hint,
         confidence=confidence,
-        last=last,
+        last=picture,
         last_confidence=last_confidence,
         time=torch.arange(frames, device=noisy.device, dtype=torch.float32)[None],
     )

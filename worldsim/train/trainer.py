@@ -88,7 +88,10 @@ class Stage(Protocol):
 
     name: str
     model: WorldModel
-    drawn: list[Episode]  # what the last losses were computed from
+
+    @property
+    def drawn(self) -> list[Episode]:
+        """What the last losses were computed from."""
 
     def losses(
         self,
