@@ -160,6 +160,6 @@ def _cells(seed: int, home: Biome, middle_x: int, middle_z: int) -> _Cells:
     kind = (hashed(seed, _SALT_KIND, cell_x, cell_z) * len(Biome)).astype(np.int64)
     kind = np.where(at_home, int(home), kind)
     jitter = [hashed(seed, _SALT_CENTRE + i, cell_x, cell_z) * 2.0 - 1.0 for i in range(2)]
-    centre_x = cell_x * float(CELL) + np.where(at_home, 0.0, jitter[0] * _JITTER)
-    centre_z = cell_z * float(CELL) + np.where(at_home, 0.0, jitter[1] * _JITTER)
-    return _Cells(kind, centre_x, centre_z)
+    centre_x = cell_x * CELL + np.where(at_home, 0.0, jitter[0] * _JITTER)
+    centre_z = cell_z * CELL + np.where(at_home, 0.0, jitter[1] * _JITTER)
+    return _Cells(kind, centre_x.astype(np.float64), centre_z.astype(np.float64))

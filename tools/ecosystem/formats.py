@@ -150,7 +150,7 @@ def _require_video(data: bytes, number: int) -> None:
 def _decoded(data: bytes) -> list[tuple[float, NDArray[np.uint8]]]:  # seconds, [H, W, 3]
     with av.open(io.BytesIO(data), mode="r") as container:
         frames = list(container.decode(video=0))
-    return [(frame.time or 0.0, frame.to_ndarray(format="rgb24")) for frame in frames]
+    return [(f.time or 0.0, f.to_ndarray(format="rgb24").astype(np.uint8)) for f in frames]
 
 
 def _actions(number: int) -> NDArray[np.float32]:  # [FRAMES, len(SCHEMA)]

@@ -143,7 +143,9 @@ def _dilated(
     packed: _Grid,  # [ceil(X / 8), Y, Z], the first cell in the highest bit
 ) -> _Grid:
     """Every cell that touches a filled one, by a face, an edge or a corner."""
-    grid: _Grid = packed | packed >> 1 | packed << 1
+    grid = packed.copy()
+    grid |= packed >> 1
+    grid |= packed << 1
     grid[1:] |= packed[:-1] << 7
     grid[:-1] |= packed[1:] >> 7
     grown = grid.copy()
