@@ -116,7 +116,7 @@ def _dream(
     with metrics.stage("hint"):
         hints = recollect(dreamer, worlds, targets, recalled)
     with metrics.stage("imagine"):
-        hints = completed(dreamer, worlds, targets, hints)
+        hints = completed(dreamer, worlds, targets, recalled, hints)
     with metrics.stage("context"):
         frames = frame_inputs(dreamer, worlds, vectors, targets, hints)
         context = context_of(dreamer, worlds, recalled)

@@ -32,6 +32,7 @@ class DreamWorld:
     cache: KVCache
     memory: MemoryBank
     horizon: tuple[float, float, float]  # from where the sky was last seen or imagined, metres
+    horizon_frame: int = 0  # and when
     imagined: Keyframe | None = None  # ahead of the frame; not in memory, for nobody has seen it
     recalled: tuple[Keyframe, ...] = ()  # what the last frame was dreamed from, best first
 
@@ -51,7 +52,8 @@ def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: boo
     world.move = STILL if teleported else moved
     world.observation, world.is_real = seen, is_real
     if is_real:
-        world.horizon, world.imagined = origin(seen.pose), None
+        world.horizon, world.horizon_frame = origin(seen.pose), world.frame + 1
+        world.imagined = None
     world.frame += 1
     remember(world, touched=action.attack or action.use)
 

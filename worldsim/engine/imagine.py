@@ -2,9 +2,9 @@
 
 A strip of six pixels a tick would be imagined anew each time, and never come to a whole. So the
 outpainter looks ahead of a turn, and what it sees there serves for the ticks that follow, wherever
-memory knows nothing. The horizon is a case of its own: what stands behind the
-fog comes nearer while one walks, but the sky in front of it was seen and is known. After some
-metres the sky is imagined anew.
+memory knows nothing. The horizon is a case of its own: what stands behind the fog comes nearer
+while one walks, but the sky in front of it was seen and is known. After some metres the sky is
+imagined anew, unless one is back where its horizon has been looked at before.
 """
 
 from __future__ import annotations
@@ -33,19 +33,21 @@ URGENT = 0.1  # at once; smaller shares wait some ticks after the last time
 PAUSE_TICKS = 3
 AHEAD_TICKS, AHEAD_DEG = 6, 40.0  # of a turn, and no farther than this
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
+BACK_M = 3.0  # this near to where an older frame was seen, its horizon is known
 
 
 def completed(
     dreamer: Dreamer,
     worlds: Sequence[DreamWorld],
     targets: Sequence[Pose],
+    recalled: Sequence[list[Keyframe]],
     known: tuple[Tensor, Tensor],  # [B, 4, H, W] a picture, [B, 1, H, W] its confidence
 ) -> tuple[Tensor, Tensor]:  # the same, of more
     """What memory shows, completed by what an outpainter imagines, if these weights have one."""
     if not dreamer.model.outpainter.is_trained:
         return known
     hints, confidences = (part.split(1) for part in known)
-    each = zip(worlds, targets, hints, confidences, strict=True)
+    each = zip(worlds, targets, recalled, hints, confidences, strict=True)
     whole = [_completed(dreamer, *one) for one in each]
     return torch.cat([hint for hint, _ in whole]), torch.cat([sure for _, sure in whole])
 
@@ -54,11 +56,12 @@ def _completed(
     dreamer: Dreamer,
     world: DreamWorld,
     target: Pose,
+    recalled: list[Keyframe],
     hint: Tensor,  # [1, 4, H, W]
     confidence: Tensor,  # [1, 1, H, W]
 ) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
     """The hint of one world, with what was imagined before, or is imagined now."""
-    if _is_near(world, target):
+    if _is_near(world, target, recalled) and shows_sky(hint):
         _imagine(dreamer, world, target, sky=True)
     elif unknown_share(confidence) < SHOWING:
         return hint, confidence
@@ -74,6 +77,12 @@ def unknown_share(
 ) -> float:
     """Of a view: not the rims of things, but whole coarse pixels of which nothing is known."""
     return float((coarse((confidence > 0).float()) == 0).float().mean())
+
+
+def shows_sky(
+    hint: Tensor,  # [1, 4, H, W]
+) -> bool:
+    return float((hint[:, 3] < SKY_CODE).float().mean()) > WANTING
 
 
 def _overlaid(
@@ -93,10 +102,15 @@ def _overlaid(
     return fill_unknown(torch.where(is_new, picture, hint), (confidence > 0).float()), confidence
 
 
-def _is_near(world: DreamWorld, target: Pose) -> bool:
-    """Whether the horizon has come nearer than when it was last imagined."""
-    way = target.position() - np.array(world.horizon)
-    return float(np.hypot(way[0], way[2])) > HORIZON_M
+def _is_near(world: DreamWorld, target: Pose, recalled: list[Keyframe]) -> bool:
+    """Whether the horizon has come nearer than when it was last looked at, here or from afar."""
+    before = [key.pose for key in recalled if key.frame < world.horizon_frame]
+    is_back = any(_level_m(origin(pose), target) < BACK_M for pose in before)
+    return not is_back and _level_m(world.horizon, target) > HORIZON_M
+
+
+def _level_m(place: tuple[float, float, float], target: Pose) -> float:
+    return float(np.hypot(target.x - place[0], target.z - place[2]))
 
 
 def _is_wanting(
@@ -117,7 +131,7 @@ def _imagine(dreamer: Dreamer, world: DreamWorld, target: Pose, *, sky: bool) ->
     if sky:
         confidence = confidence.masked_fill(hint[:, 3:] < SKY_CODE, 0.0)
         hint = fill_unknown(hint, (confidence > 0).float())
-        world.horizon = origin(pose)
+        world.horizon, world.horizon_frame = origin(pose), world.frame + 1
     picture = _sample(dreamer, world, pose, hint, confidence)
     whole, _ = with_imagined(hint, confidence, picture)
     rgb, depth = from_picture(whole.clamp(-1.0, 1.0))

@@ -47,6 +47,7 @@ class EngineState:
     cache: CacheState
     memory: BankState
     horizon: tuple[float, float, float]
+    horizon_frame: int
     imagined: Keyframe | None
 
     @property
@@ -75,6 +76,7 @@ class EngineState:
             "move": list(self.move),
             "anchor": list(self.anchor),
             "horizon": list(self.horizon),
+            "horizon_frame": self.horizon_frame,
             "imagined": self.imagined and _place(self.imagined),
             "order": list(self.cache.order),
             "dtype": str(self.tokens.dtype).removeprefix("torch."),
@@ -147,6 +149,7 @@ def capture(world: DreamWorld, model_hash: str) -> EngineState:
         cache=world.cache.state(),
         memory=world.memory.snapshot(),
         horizon=world.horizon,
+        horizon_frame=world.horizon_frame,
         imagined=world.imagined,
     )
 
@@ -169,6 +172,7 @@ def revive(state: EngineState, dreamer: Dreamer) -> DreamWorld:
         cache=cache,
         memory=memory,
         horizon=state.horizon,
+        horizon_frame=state.horizon_frame,
         imagined=state.imagined,
     )
 
@@ -196,6 +200,7 @@ def _from_arrays(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Eng
         cache=CacheState(keys, values, tuple(header["order"])),
         memory=from_arrays(memory),
         horizon=(from_x, from_y, from_z),
+        horizon_frame=int(header["horizon_frame"]),
         imagined=_imagined(header["imagined"], arrays),
     )
 
