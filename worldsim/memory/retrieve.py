@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics
+from worldsim.memory.judge import REAL_TRUST
 from worldsim.memory.spatial_hash import RANGE_M, Nearby
 
 COARSE_W, COARSE_H = 32, 20  # grid of the visibility test and of the votes
@@ -50,20 +51,31 @@ def vote_frames(
     """At most `count` owners, best first; none when nothing known is in view.
 
     A vote weighs as much as its frame is trusted, and most if the point was seen from about the
-    query's distance: from afar it was seen coarsely, from nearby in thinner fog.
+    query's distance: from afar it was seen coarsely, from nearby in thinner fog. What a dream put
+    in front of a real surface does not hide it: the real frame must be asked, to deny the dream.
     """
     seen = project_points(nearby.places, world_from_camera, intrinsics)
     if not len(seen.index):
         return []
     pixel = (seen.y * COARSE_H).astype(np.int64) * COARSE_W + (seen.x * COARSE_W).astype(np.int64)
-    nearest = np.full(COARSE_W * COARSE_H, np.inf, np.float32)
-    np.minimum.at(nearest, pixel, seen.depth)
-    visible = seen.depth <= nearest[pixel] * (1 + BEHIND_RELATIVE) + BEHIND_M
+    real = nearby.trusts[seen.index] > REAL_TRUST
+    visible = _is_visible(seen.depth, pixel, np.ones_like(real))
+    visible |= real & _is_visible(seen.depth, pixel, real)
     voters = nearby.where(seen.index[visible])
     frames, row = np.unique(voters.owners, return_inverse=True)
     covers = np.zeros((len(frames), COARSE_W * COARSE_H), np.float32)
     covers[row, pixel[visible]] = voters.trusts * _alike(seen.depth[visible], voters.depths)
     return [int(frames[pick]) for pick in _greedy(covers, count)]
+
+
+def _is_visible(
+    depth: NDArray[np.floating],  # [Q] metres
+    pixel: NDArray[np.int64],  # [Q]
+    hides: NDArray[np.bool_],  # [Q] which points can stand in front of others
+) -> NDArray[np.bool_]:  # [Q]
+    nearest = np.full(COARSE_W * COARSE_H, np.inf, np.float32)
+    np.minimum.at(nearest, pixel[hides], depth[hides])
+    return depth <= nearest[pixel] * (1 + BEHIND_RELATIVE) + BEHIND_M
 
 
 def _alike(
