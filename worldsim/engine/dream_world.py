@@ -14,6 +14,7 @@ from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Action, Observation, Pose
 
 ANCHOR_REACH_M = 6.0  # a camera farther from its anchor than this gets a new one
+FACING_M = 0.8  # half of a view is nearer: the face is against something
 TELEPORT_M = 4.0  # no walk moves this far in one tick
 STILL = (0.0, 0.0, 0.0)
 
@@ -59,8 +60,13 @@ def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: boo
 
 
 def remember(world: DreamWorld, *, touched: bool = False) -> None:
-    """Offer the last frame to memory, which keeps it if it shows something new or was touched."""
+    """Offer the last frame to memory, which keeps it if it shows something new or was touched.
+
+    A dream with its face against a wall is worth nothing, and often is inside of what it made up.
+    """
     seen = world.observation
+    if not (world.is_real or touched) and float(np.median(seen.depth)) < FACING_M:
+        return
     trust = TRUST_REAL if world.is_real else TRUST_TOUCHED if touched else TRUST_DREAM
     world.memory.insert(seen.rgb, seen.depth, seen.pose, world.frame, trust, touched=touched)
 

@@ -24,6 +24,7 @@ from worldsim.types import Observation, Pose
 KEPT = 16  # keyframes a world: a walk recalls the same few for many ticks
 STRIDE, NEARBY_M = 2, 12.0  # of surface points: every second pixel, if no farther than this
 CLOSE_M = 1.5  # what the body might run into next is no farther
+TOUCHING_M = 0.7  # nearer than this, even what is no smooth surface is in the way
 STEEPEST = 0.2  # relative step of depth between two pixels of one surface
 
 Place = tuple[float, float, float]
@@ -70,7 +71,7 @@ class Preparations:
         depth = seen.depth
         slope_y, slope_x = (np.abs(np.diff(depth, axis=i, append=np.inf)) for i in (0, 1))
         smooth = np.maximum(slope_x, slope_y) < STEEPEST * depth
-        return self._points(depth, seen.pose, smooth & (depth < CLOSE_M))
+        return self._points(depth, seen.pose, (smooth & (depth < CLOSE_M)) | (depth < TOUCHING_M))
 
     def _points(
         self,
