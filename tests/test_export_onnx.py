@@ -83,8 +83,7 @@ def test_both_backends_dream_the_same_frames(onnx: Denoiser) -> None:
     theirs = walk(engine_of(TorchDenoiser(a_checkpoint().model)), WALK[:FRAMES])
     assert len(ours) == FRAMES
     for a, b in zip(ours, theirs, strict=True):
-        # Where a depth is at a threshold, rounding decides which of two surfaces is looked up.
-        assert np.median(np.abs(a.rgb.astype(int) - b.rgb)) <= 1
+        assert np.abs(a.rgb.astype(int) - b.rgb).max() <= 2
         assert np.allclose(a.pose.position(), b.pose.position(), atol=1e-3)
 
 

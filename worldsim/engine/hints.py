@@ -20,8 +20,10 @@ TRUST_DREAM = 0.6  # too little to contradict a real frame
 TRUST_TOUCHED = 0.75  # of a dream just after the hand acted: enough to, the world was changed
 TRUST_LAST = 0.3  # a dreamed last frame, resampled by nature, counts where nothing else does
 IMAGINED = 0.05  # confidence of what was never seen, but imagined coarsely
-NEAREST_M = 0.05  # nearer points, and those behind the camera, are not in view
+NEAREST_M = 0.05  # nearer points, and those behind the camera, are not in view; from twice on, all
 SAME_RELATIVE, SAME_PER_M = 0.1, 0.005  # inverse depths this close are the same surface
+SAME_SOFTNESS = 0.1  # how gradually, so that rounding decides nothing
+RIM_PX = 0.25  # likewise at the last frame's border
 HIDDEN = 0.25  # trust in a colour where the last frame shows another surface
 FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
 
@@ -106,13 +108,15 @@ def moved_along(
     points = unproject(decode_depth(hint[:, 3]), poses, camera)
     pixels, depth = project(points, last_poses, camera)
     size = pixels.new_tensor((camera.width, camera.height))
-    inside = ((pixels >= 0) & (pixels < size)).all(dim=-1) & (depth > NEAREST_M)
+    rim = torch.minimum(pixels, size - pixels).amin(dim=-1) / RIM_PX
+    inside = rim.clamp(0.0, 1.0) * (depth / NEAREST_M - 1.0).clamp(0.0, 1.0)
     grid = (2.0 * pixels / size - 1.0).clamp(-2.0, 2.0)
     colour = _sampled(last[:, :3], grid, "bilinear")
     seen = 1.0 / decode_depth(_sampled(last[:, 3:], grid, "nearest"))[:, 0]
     there = 1.0 / depth.clamp(min=NEAREST_M)
-    agrees = (seen - there).abs() <= SAME_RELATIVE * there + SAME_PER_M
-    confidence = trust[:, None, None] * inside * torch.where(agrees, 1.0, HIDDEN)
+    off = (seen - there).abs() / (SAME_RELATIVE * there + SAME_PER_M)
+    agrees = ((1.0 - off) / SAME_SOFTNESS + 1.0).clamp(HIDDEN, 1.0)
+    confidence = trust[:, None, None] * inside * agrees
     return torch.cat((colour, hint[:, 3:]), dim=1), confidence[:, None]
 
 

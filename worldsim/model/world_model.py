@@ -29,6 +29,7 @@ from worldsim.model.trunk import Context, FrameKV, Trunk
 
 GATE_BIAS = 4.0  # sigmoid(4) = 0.98: an untrained model shows its hint
 CHOICE_BIAS = -3.0  # and little of the last frame
+SURELY_SHOWN = 0.05  # from this confidence on the last frame may be chosen; below it fades out
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,7 @@ def compose(
     """What geometry moved there, gated, plus residual."""
     out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=hint.shape[0])
     residual, gate, choice = out[:, :, :-2], out[:, :, -2:-1], out[:, :, -1:]
-    moved = torch.lerp(hint, last, torch.sigmoid(choice) * (shown > 0))
+    moved = torch.lerp(hint, last, torch.sigmoid(choice) * (shown / SURELY_SHOWN).clamp(max=1.0))
     return torch.sigmoid(gate) * moved + residual
 
 
