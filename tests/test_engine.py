@@ -234,9 +234,10 @@ def test_without_memory_only_the_last_frame_gives_a_hint() -> None:
     engine.step(RIGHT)
     assert spy.frames[-1].confidence.max() > 0.9
     engine.memory_mode = "off"
-    engine.step(RIGHT)
+    seen = engine.step(RIGHT).observation
     assert 0.0 < spy.frames[-1].confidence.max() < 0.5
-    engine.step(Action(yaw_deg=180.0))
+    behind = seen.pose.turned(180.0, 0.0)
+    engine.step(Action(yaw_deg=180.0), pose=behind)
     assert spy.frames[-1].confidence.max() <= IMAGINED
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from worldsim.camera import pose_matrices
 from worldsim.errors import ConfigError
+from worldsim.model.compositor import DRAFT_BIAS
 from worldsim.model.presets import PRESETS, ModelConfig, preset
 from worldsim.model.sampler import add_noise, denoise
 from worldsim.model.trunk import Context, FrameKV, join_contexts
@@ -104,10 +105,13 @@ def test_an_untrained_model_shows_its_hint_and_a_trace_of_the_last_frame() -> No
     torch.manual_seed(0)
     model = WorldModel(preset("tiny"))
     inputs = random_inputs(model.config)
+    inputs = replace(inputs, last_confidence=torch.ones_like(inputs.last_confidence))
     trace = torch.sigmoid(torch.tensor(CHOICE_BIAS))
-    expected = torch.lerp(inputs.hint, inputs.last, trace)
+    draft = torch.lerp(inputs.hint, inputs.last, trace)
+    _, of_hint, of_last = torch.tensor((DRAFT_BIAS, 0.0, 0.0)).softmax(dim=0)
+    expected = draft + of_hint * (inputs.hint - draft) + of_last * (inputs.last - draft)
     error = (predict(model, inputs).clean - expected).abs()
-    assert (error <= 0.02 * expected.abs() + 1e-6).all()
+    assert (error <= 0.02 * draft.abs() + 1e-6).all()
 
 
 def test_a_last_frame_that_does_not_show_the_place_is_not_copied() -> None:

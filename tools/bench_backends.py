@@ -27,9 +27,10 @@ from worldsim.backends.onnx_graph import example_inputs
 from worldsim.backends.onnx_store import cache_folder, exported_graph
 from worldsim.backends.timing import finished_pass, take_turns
 from worldsim.engine.engine import choose_device
-from worldsim.errors import ConfigError, WorldsimError
+from worldsim.errors import ConfigError
 from worldsim.evaluate.machine import describe_machine
 from worldsim.model.checkpoint import Checkpoint, load_checkpoint
+from worldsim.tools.command import run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +55,7 @@ class BenchBackendsConfig:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when measured, 2 if a backend cannot be had or disagrees."""
-    try:
-        bench(tyro.cli(BenchBackendsConfig, args=argv, description=__doc__), Console())
-    except WorldsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True)
-        return 2
-    return 0
+    return run(partial(tyro.cli, BenchBackendsConfig, args=argv, description=__doc__), bench)
 
 
 def bench(config: BenchBackendsConfig, console: Console) -> None:

@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from rich.table import Table
 from worldsim.backends.agreement import LIMIT
 from worldsim.backends.onnx_denoiser import OnnxDenoiser, provider_for
 from worldsim.backends.onnx_graph import export_graph, published
-from worldsim.errors import ConfigError, WorldsimError
+from worldsim.errors import ConfigError
 from worldsim.model.checkpoint import Checkpoint, load_checkpoint
 from worldsim.record.script import compile_script, load_script
+from worldsim.tools.command import run
 from worldsim.tools.onnx_int8 import quantise, recorded_passes
 from worldsim.tools.onnx_parity import Parity, compare
 from worldsim.types import Action
@@ -56,12 +58,7 @@ class ExportConfig:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when the graph agrees with torch, 2 when it does not or cannot be made."""
-    try:
-        export(tyro.cli(ExportConfig, args=argv, description=__doc__), Console())
-    except WorldsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True)
-        return 2
-    return 0
+    return run(partial(tyro.cli, ExportConfig, args=argv, description=__doc__), export)
 
 
 def export(config: ExportConfig, console: Console) -> None:
@@ -69,16 +66,16 @@ def export(config: ExportConfig, console: Console) -> None:
     provider_for(CPU)  # before the long export
     checkpoint = load_checkpoint(config.checkpoint)
     actions = list(islice(cycle(compile_script(load_script(config.script))), config.frames))
-    with published(config.out) as partial:
-        graph = export_graph(checkpoint, partial)
+    with published(config.out) as folder:
+        graph = export_graph(checkpoint, folder)
         reports = {"float32": parity_of(graph, checkpoint, actions, console)}
         reports["float32"].require()
         if config.int8:
-            quantised = partial / INT8_NAME
+            quantised = folder / INT8_NAME
             quantise(graph, quantised, recorded_passes(checkpoint))
             reports["int8"] = parity_of(quantised, checkpoint, actions, console)
         told = {"limit": LIMIT} | {name: asdict(report) for name, report in reports.items()}
-        (partial / PARITY_NAME).write_text(json.dumps(told, indent=1, allow_nan=False) + "\n")
+        (folder / PARITY_NAME).write_text(json.dumps(told, indent=1, allow_nan=False) + "\n")
     console.print(f"written to {config.out}", soft_wrap=True)
 
 

@@ -10,27 +10,27 @@ each kind of memory.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from worldsim.errors import ConfigError, WorldsimError
+from worldsim.errors import ConfigError
 from worldsim.evaluate.machine import describe_machine
-from worldsim.record.output import replace_file
 from worldsim.tools.agents.course import MEASURED_SEEDS, CourseConfig, make_worlds
 from worldsim.tools.agents.episodes import as_text, play, summary
+from worldsim.tools.agents.figures import report_figures
 from worldsim.tools.agents.players import Player, Seeker
 from worldsim.tools.agents.progress import progress
 from worldsim.tools.agents.returner import SightedReturner
 from worldsim.tools.agents.worlds import Worlds
+from worldsim.tools.command import run
 
 MemoryName = Literal["full", "recent", "random", "off"]
 
@@ -69,20 +69,10 @@ class FindAndReturnConfig:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or 2 for a user's mistake."""
-    console = Console()
-    try:
-        config = tyro.cli(FindAndReturnConfig, args=argv, description=__doc__)
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
-        figures = measure(config, console)
-        console.print(_table(config, figures))
-        if config.json is not None:
-            text = json.dumps(figures, indent=2, default=str) + "\n"
-            replace_file(config.json, text.encode())
-    except WorldsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True)
-        return 2
-    return 0
+    return run(
+        partial(tyro.cli, FindAndReturnConfig, args=argv, description=__doc__),
+        partial(report_figures, measure=measure, table=_table),
+    )
 
 
 def measure(config: FindAndReturnConfig, console: Console) -> dict[str, Any]:

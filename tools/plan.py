@@ -13,30 +13,30 @@ A dream is slow: a plan of CEM tries candidates x rounds x depth x hold ticks (1
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from worldsim.errors import ConfigError, WorldsimError
+from worldsim.errors import ConfigError
 from worldsim.evaluate.machine import describe_machine
-from worldsim.record.output import replace_file
 from worldsim.tools.agents.cem import Cem, CemConfig
 from worldsim.tools.agents.choices import ACTIONS, HOLD_TICKS
 from worldsim.tools.agents.course import MEASURED_SEEDS, CourseConfig, WorldName, make_worlds
 from worldsim.tools.agents.episodes import Outcome, as_text, play, summary
+from worldsim.tools.agents.figures import report_figures
 from worldsim.tools.agents.mcts import Mcts, MctsConfig
 from worldsim.tools.agents.planner import Planner, act_out
 from worldsim.tools.agents.players import Wanderer
 from worldsim.tools.agents.progress import progress
 from worldsim.tools.agents.worlds import Worlds
+from worldsim.tools.command import run
 
 UNSEEN_SIZE = (16, 10)  # pixels of pictures that nobody looks at
 
@@ -81,20 +81,10 @@ class PlanConfig(CourseConfig):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or 2 for a user's mistake."""
-    console = Console()
-    try:
-        config = tyro.cli(PlanConfig, args=argv, description=__doc__)
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
-        figures = measure(config, console)
-        console.print(_table(config, figures))
-        if config.json is not None:
-            text = json.dumps(figures, indent=2, default=str) + "\n"
-            replace_file(config.json, text.encode())
-    except WorldsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True)
-        return 2
-    return 0
+    return run(
+        partial(tyro.cli, PlanConfig, args=argv, description=__doc__),
+        partial(report_figures, measure=measure, table=_table),
+    )
 
 
 def measure(config: PlanConfig, console: Console) -> dict[str, Any]:

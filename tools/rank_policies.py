@@ -9,10 +9,10 @@ leaves `ranking.json` and `ranking.png`.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from worldsim.errors import ConfigError, WorldsimError
+from worldsim.errors import ConfigError
 from worldsim.evaluate.machine import describe_machine
 from worldsim.evaluate.plots import BLUE, GREY, save_figure
-from worldsim.record.output import claim_folder, replace_file
+from worldsim.record.output import claim_folder
 from worldsim.tools.agents.agreement import (
     Returns,
     drawn_sequences,
@@ -35,11 +35,13 @@ from worldsim.tools.agents.agreement import (
 )
 from worldsim.tools.agents.course import MEASURED_SEEDS, CourseConfig, make_worlds
 from worldsim.tools.agents.episodes import Outcome, as_text, play, summary
+from worldsim.tools.agents.figures import write_figures
 from worldsim.tools.agents.players import Constant, Player, Seeker, Wanderer
 from worldsim.tools.agents.progress import progress
 from worldsim.tools.agents.run_folder import read_settings
 from worldsim.tools.agents.trained import trained
 from worldsim.tools.agents.worlds import Worlds
+from worldsim.tools.command import run
 
 NOISES = (0.0, 0.25, 0.5, 0.75, 0.9)
 CONSTANTS = ("on", "turn right", "bear left")
@@ -82,20 +84,13 @@ class RankConfig(CourseConfig):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or 2 for a user's mistake."""
-    console = Console()
-    try:
-        config = tyro.cli(RankConfig, args=argv, description=__doc__)
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
-        rank(config, console)
-    except WorldsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True)
-        return 2
-    return 0
+    return run(partial(tyro.cli, RankConfig, args=argv, description=__doc__), rank)
 
 
 def rank(config: RankConfig, console: Console) -> dict[str, Any]:
     """Play, compare, and leave what was found in the folder; the same as in `ranking.json`."""
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
     claim_folder(config.out)
     course = _seen_by(config)
     seen = replace(course, fast=course.fast or not config.agents)
@@ -119,9 +114,7 @@ def rank(config: RankConfig, console: Console) -> dict[str, Any]:
         console.print(_sequence_table(figures["sequences"]))
     for worlds in stages.values():
         worlds.close()
-    replace_file(
-        config.out / "ranking.json", (json.dumps(figures, indent=2, default=str) + "\n").encode()
-    )
+    write_figures(config.out / "ranking.json", figures)
     save_figure(config.out / "ranking.png", lambda figure: _draw(figure, figures))
     return figures
 

@@ -15,10 +15,10 @@ player on the same.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,19 @@ from rich.console import Console
 from rich.table import Table
 
 from worldsim.engine.clock import RealClock
-from worldsim.errors import ConfigError, WorldsimError
+from worldsim.errors import ConfigError
 from worldsim.evaluate.machine import describe_machine
 from worldsim.evaluate.statistics import bootstrap_interval
-from worldsim.record.output import replace_file
 from worldsim.tools.agents.course import MEASURED_SEEDS, WorldName, make_worlds
 from worldsim.tools.agents.curve import Point, draw_curve, load_curve
 from worldsim.tools.agents.episodes import Outcome, as_text, play, summary
+from worldsim.tools.agents.figures import write_figures
 from worldsim.tools.agents.players import Player, Wanderer
 from worldsim.tools.agents.progress import progress
 from worldsim.tools.agents.run_folder import LearningConfig, claim, learning_of, read_settings
 from worldsim.tools.agents.trained import require_rl, trained
 from worldsim.tools.agents.worlds import Worlds
+from worldsim.tools.command import run
 
 CURVE_PICTURE, EVALUATION_FILE = "curve.png", "evaluation_{}.json"
 
@@ -73,20 +74,16 @@ class TrainAgentConfig(LearningConfig):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when all steps are done, 2 for a user's mistake, 130 when stopped."""
-    console = Console()
-    try:
-        config = tyro.cli(TrainAgentConfig, args=argv, description=__doc__)
-        torch.set_num_threads(config.threads)
-        folder = config.eval_only or train(config, console)
-        if config.episodes:
-            console.print(evaluate(config, folder, console))
-    except WorldsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        console.print("Stopped. Continue with the same --out.")
-        return 130
-    return 0
+    parse = partial(tyro.cli, TrainAgentConfig, args=argv, description=__doc__)
+    return run(parse, learn_and_play, "Stopped. Continue with the same --out.")
+
+
+def learn_and_play(config: TrainAgentConfig, console: Console) -> None:
+    """Learn, unless there is an agent to play, and play."""
+    torch.set_num_threads(config.threads)
+    folder = config.eval_only or train(config, console)
+    if config.episodes:
+        console.print(evaluate(config, folder, console))
 
 
 def train(config: TrainAgentConfig, console: Console) -> Path:
@@ -156,8 +153,7 @@ def evaluate(config: TrainAgentConfig, folder: Path, console: Console) -> Table:
         "ahead_of_random_95": bootstrap_interval(ahead),
         "returns": [outcome.reward for outcome in ours],
     }
-    text = json.dumps(figures, indent=2) + "\n"
-    replace_file(folder / EVALUATION_FILE.format(config.eval_env), text.encode())
+    write_figures(folder / EVALUATION_FILE.format(config.eval_env), figures)
     return _table(config, figures)
 
 

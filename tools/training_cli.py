@@ -1,4 +1,4 @@
-"""What the training commands share: recipes, options, messages, exit codes."""
+"""What the training commands share: recipes and options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import tyro
 from rich.console import Console
 
-from worldsim.errors import ConfigError, WorldsimError
+from worldsim.errors import ConfigError
+from worldsim.tools import command
 from worldsim.train.trainer import RunConfig
 
 C = TypeVar("C", bound=RunConfig)
@@ -23,17 +24,8 @@ RECIPE = "--recipe"
 
 def run(config_type: type[C], train: Callable[[C, Console], None]) -> int:
     """Exit code 0 when the time is up, 2 for a user's mistake, 130 when stopped."""
-    console = Console()
-    try:
-        config = parse(config_type, sys.argv[1:])
-        train(config, console)
-    except WorldsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        console.print(f"Stopped and saved. Continue with the same --out ({config.out}).")
-        return 130
-    return 0
+    stopped = "Stopped and saved. Continue with the same --out."
+    return command.run(lambda: parse(config_type, sys.argv[1:]), train, stopped)
 
 
 def parse(config_type: type[C], arguments: list[str]) -> C:

@@ -24,6 +24,7 @@ NEAREST_M = 0.05  # nearer points, and those behind the camera, are not in view;
 SAME_RELATIVE, SAME_PER_M = 0.1, 0.005  # inverse depths this close are the same surface
 SAME_SOFTNESS = 0.1  # how gradually, so that rounding decides nothing
 RIM_PX = 0.25  # likewise at the last frame's border
+EDGE_PX = 3  # side of the squares whose nearest surface moves a pixel
 HIDDEN = 0.25  # trust in a colour where the last frame shows another surface
 FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
 
@@ -103,9 +104,12 @@ def moved_along(
 ) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] and [B, 1, H, W]
     """The last frame, moved backward along the hint's surfaces; and how far it can be trusted.
 
-    Its colours are mixed across silhouettes, as antialiasing mixed them, which the hint avoids.
+    Its colours are mixed across silhouettes, as antialiasing mixed them, which the hint avoids. A
+    mixed pixel moves with the nearer of its surfaces, so each takes the nearest depth around it.
+    Source: Karis 2014, "High-quality temporal supersampling", on the motion of edges.
     """
-    points = unproject(decode_depth(hint[:, 3]), poses, camera)
+    nearest = F.max_pool2d(hint[:, 3:], EDGE_PX, stride=1, padding=EDGE_PX // 2)[:, 0]
+    points = unproject(decode_depth(nearest), poses, camera)
     pixels, depth = project(points, last_poses, camera)
     size = pixels.new_tensor((camera.width, camera.height))
     rim = torch.minimum(pixels, size - pixels).amin(dim=-1) / RIM_PX

@@ -17,6 +17,7 @@ from torch import nn
 
 from worldsim.actions import SCHEMA, schema_hash
 from worldsim.errors import CheckpointError, ConfigError
+from worldsim.model.compositor import Compositor
 from worldsim.model.heads import EventHead
 from worldsim.model.outpainter import Outpainter
 from worldsim.model.presets import ModelConfig
@@ -29,6 +30,7 @@ WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 SHIPPED = Path(str(files("worldsim.assets.checkpoints")))
 PARTS: dict[str, Callable[[ModelConfig], nn.Module]] = {
+    "compositor.": Compositor,
     "event_head.": EventHead,
     "outpainter.": Outpainter,
 }  # that weights may lack; untrained they do nothing
@@ -48,7 +50,7 @@ class Checkpoint:
 def save_checkpoint(model: WorldModel, folder: Path, training: dict[str, object]) -> None:
     """Write 16-bit weights and their configuration; a kill leaves the old files intact.
 
-    An untrained event head or outpainter is left out: `load_checkpoint` makes the same one.
+    Untrained `PARTS` are left out: `load_checkpoint` makes the same ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
     left_out = tuple(part for part in PARTS if not model.get_submodule(part[:-1]).is_trained)

@@ -26,6 +26,7 @@ class ModelConfig:
     patch: int = 2  # space-to-depth in front of the first stage
     stages: tuple[int, ...] = (48, 96, 160)  # channels; each stage halves the resolution
     stage_blocks: tuple[int, ...] = (2, 1, 2)
+    compositor: int = 24  # channels of the last layers, at full resolution
     dim: int = 256
     depth: int = 5
     heads: int = 4
@@ -41,7 +42,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         sizes = (
             "width", "height", "latent_channels", "downscale", "patch", "dim", "depth", "heads",
-            "context", "sources", "action_size", "outpaint_depth",
+            "context", "sources", "action_size", "outpaint_depth", "compositor",
         )  # fmt: skip
         self._require((name, _is_size(getattr(self, name)), "a positive int") for name in sizes)
         self._require([("codec", self.codec in CODECS, f"one of {CODECS}")])
@@ -135,12 +136,13 @@ _LATENT = replace(
     patch=2,
     stages=(),
     stage_blocks=(),
+    compositor=64,
 )
 
 PRESETS: dict[str, ModelConfig] = {
     "tiny": replace(
         _SMALL, width=64, height=48, stages=(16, 24, 32), stage_blocks=(1, 1, 1), dim=64, depth=2,
-        heads=2, context=3, outpaint=(16, 32), outpaint_depth=1,
+        heads=2, context=3, compositor=8, outpaint=(16, 32), outpaint_depth=1,
     ),
     "small": _SMALL,
     "base": replace(

@@ -2,9 +2,10 @@
 
 Convolutional stages at high resolution surround a causal transformer at 1/16 (`Trunk`). The
 prediction is the clean picture, as a gated copy of what geometry moved there, plus a residual: the
-network repairs and invents. Geometry gives two pictures to choose from, pixel by pixel: the hint,
-made of sharp keyframes whose silhouettes fall on whole pixels, and the last frame, whose smooth
-edges move by fractions of a pixel, but which blurs if it is moved again and again.
+network repairs and invents. Geometry gives two pictures to choose from: the hint, made of sharp
+keyframes whose silhouettes fall on whole pixels, and the last frame, whose smooth edges move by
+fractions of a pixel, but which blurs if it is moved again and again. A `Compositor` then chooses
+once more, pixel by pixel.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from worldsim.camera import plucker_rays
 from worldsim.model.codec import make_codec
+from worldsim.model.compositor import Compositor, where_shown
 from worldsim.model.conditioning import FrameConditioner, RayEncoder
 from worldsim.model.conv import Down, Stage, Up, channel_norm
 from worldsim.model.heads import EventHead, PoseHead
@@ -29,7 +31,6 @@ from worldsim.model.trunk import Context, FrameKV, Trunk
 
 GATE_BIAS = 4.0  # sigmoid(4) = 0.98: an untrained model shows its hint
 CHOICE_BIAS = -3.0  # and little of the last frame
-SURELY_SHOWN = 0.05  # from this confidence on the last frame may be chosen; below it fades out
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class WorldModel(nn.Module):
         self.ups = nn.ModuleList(Up(b, a) for a, b in itertools.pairwise(widths))
         self.up_stages = _stages(config)
         self.out = nn.Conv2d(widths[0], (channels + 2) * patch_area, 3, padding=1)
+        self.compositor = Compositor(config)
         self.recall_tokens = nn.Linear(channels * config.patch_of_token**2, config.dim)
         self.pose_head = PoseHead(config)
         self.event_head = EventHead(config)
@@ -93,7 +95,8 @@ class WorldModel(nn.Module):
         x_BTSD = rearrange(x, "(b t) d h w -> b t (h w) d", b=batch) + ray_BTSD
         tokens, kv = self.trunk(x_BTSD, cond_BTD.unsqueeze(2) + ray_BTSD, frames.time, context)
         out = self._deconvolve(tokens, skips, cond)
-        return Prediction(compose(out, hint, last, shown), tokens, kv)
+        draft = compose(out, hint, last, shown)
+        return Prediction(self.compositor(draft, hint, confidence, last, shown), tokens, kv)
 
     def encode(
         self,
@@ -202,7 +205,7 @@ def compose(
     """What geometry moved there, gated, plus residual."""
     out = rearrange(out.float(), "(b t) c h w -> b t c h w", b=hint.shape[0])
     residual, gate, choice = out[:, :, :-2], out[:, :, -2:-1], out[:, :, -1:]
-    moved = torch.lerp(hint, last, torch.sigmoid(choice) * (shown / SURELY_SHOWN).clamp(max=1.0))
+    moved = torch.lerp(hint, last, torch.sigmoid(choice) * where_shown(shown))
     return torch.sigmoid(gate) * moved + residual
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,15 +22,10 @@ from worldsim.errors import ConfigError
 from worldsim.model.outpainter import Outpainter
 from worldsim.model.world_model import WorldModel
 from worldsim.train.data import BlockWalks, Episode, EpisodeSource
-from worldsim.train.outpainter_stage import (
-    SHARPEST,
-    fixed_noise,
-    held_out_views,
-    weighted_error,
-    write_sheet,
-)
+from worldsim.train.outpainter_stage import SHARPEST
 from worldsim.train.trainer import RunConfig, train
-from worldsim.train.views import ViewConfig, Views, ViewStore
+from worldsim.train.view_stage import ViewStage, fixed_noise, weighted_error, write_sheet
+from worldsim.train.views import ViewConfig, Views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +49,7 @@ class DistillRunConfig(RunConfig):
     views: ViewConfig = field(default_factory=lambda: ViewConfig(batch=48))
 
 
-class DistillStage:
+class DistillStage(ViewStage):
     """The outpainter as its own student."""
 
     name = "distill"
@@ -72,19 +66,10 @@ class DistillStage:
                 "Name one with --init-from; python -m worldsim.tools.train_outpainter makes it.",
             )  # fmt: skip
         self.teacher = copy.deepcopy(model.outpainter).requires_grad_(False)
-        self.model, self.config, self.source = model.requires_grad_(False), config, source
-        model.outpainter.requires_grad_(True)
+        super().__init__(model, config, config.views, source)
+        self.levels, self.substeps = config.levels, config.substeps
         model.config = replace(model.config, outpaint_levels=config.levels)
         model.outpainter.levels = config.levels
-        self.store = ViewStore(config.views, model.config.intrinsics)
-
-    @property
-    def drawn(self) -> list[Episode]:
-        return self.store.drawn
-
-    @cached_property
-    def held_out(self) -> Views:
-        return held_out_views(self.source, self.config, self.model)
 
     def losses(
         self,
@@ -93,14 +78,13 @@ class DistillStage:
         step: int,
         rng: np.random.Generator,
     ) -> dict[str, Tensor]:
-        device = next(self.model.parameters()).device
-        views = self.store.draw(episodes, rng, device)
-        ends = list(pairwise((*self.config.levels, 0.0)))
+        views = self.views(episodes, rng)
+        ends = list(pairwise((*self.levels, 0.0)))
         level, lower = ends[step % len(ends)]
-        teacher = self.teacher.to(device)
+        teacher = self.teacher.to(views.truth.device)
         return {
             "total": distillation_loss(
-                self.model.outpainter, teacher, views, (level, lower), self.config.substeps
+                self.model.outpainter, teacher, views, (level, lower), self.substeps
             )
         }
 
@@ -109,7 +93,7 @@ class DistillStage:
         noise, teacher = fixed_noise(views), self.teacher.to(views.truth.device)
         wanted = teacher.sample(views.told, noise)
         ours = average.outpainter.sample(views.told, noise)
-        hurried = teacher.sample(views.told, noise, self.config.levels)
+        hurried = teacher.sample(views.told, noise, self.levels)
         samples = {"many steps": wanted, "distilled": ours, "few steps": hurried}
         write_sheet(views, samples, folder / f"{step:06d}.png")
         return {"psnr": _psnr(ours, wanted), "psnr_undistilled": _psnr(hurried, wanted)}

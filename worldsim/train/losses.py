@@ -12,7 +12,7 @@ DEPTH_WEIGHT = 0.5
 EDGE_WEIGHT = 0.02
 PURE_NOISE_SHARE = 0.7
 NOISE_MEAN, NOISE_SPREAD = 0.4, 1.2  # of the other levels' logits
-HINT_FLOOR = 1e-3  # hints better than this, about 35 dB, count alike
+HINT_FLOOR = 3e-4  # hints better than this, about 40 dB, count alike
 UNKNOWN_WEIGHT = 0.3
 RAREST = 0.02  # an event rarer than this in a batch weighs as if it were not
 

@@ -105,7 +105,7 @@ def make_optimizers(
 
 
 def is_hidden(name: str, p: nn.Parameter) -> bool:
-    layer, *_ = name.removeprefix("outpainter.").split(".")
+    layer, *_ = name.removeprefix("outpainter.").removeprefix("compositor.").split(".")
     return p.ndim > 1 and layer not in EDGE_LAYERS and not name.endswith("modulation_offset")
 
 
