@@ -16,6 +16,8 @@ from worldsim.camera import Intrinsics, pose_matrices, unproject
 from worldsim.engine.events import Chances
 from worldsim.types import Action, Clip, Observation, Pose, StepResult
 
+LEVEL = Pose(0.0, 1.6, 0.0)
+
 
 class FakeJudge:
     """An engine for `event_scores`: nothing is dreamed, its chances are a list."""

@@ -13,11 +13,22 @@ from numpy.typing import NDArray
 from worldsim.errors import StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.keyframe import Keyframe
+from worldsim.play.controls import Controls
+from worldsim.play.keymap import default_keymap
+from worldsim.play.mailbox import Mailbox
 from worldsim.play.tones import Tone
-from worldsim.play.window import Event, Quit, View
+from worldsim.play.window import (
+    Event,
+    Key,
+    Quit,
+    View,
+)
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld
 from worldsim.types import Action, Observation, Pose, StepResult
+
+KEYMAP = default_keymap()
+DEG_PER_PX = KEYMAP.look.mouse_deg_per_px
 
 
 class FakePlayWorld(FakeWorld):
@@ -209,3 +220,18 @@ class FakeMixer:
 
     def close(self) -> None:
         self.closed += 1
+
+
+def down(key: str) -> Key:
+    return Key(key, down=True)
+
+
+def up(key: str) -> Key:
+    return Key(key, down=False)
+
+
+def grabbed_controls() -> tuple[Controls, Mailbox]:
+    mailbox = Mailbox()
+    controls = Controls(KEYMAP, mailbox)
+    controls.handle([down("mouse left"), up("mouse left")], 0.0)
+    return controls, mailbox

@@ -12,6 +12,7 @@ from torch import Tensor
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.train.data import Episode
+from worldsim.types import Action
 
 
 class FakeDenoiser:
@@ -74,3 +75,6 @@ class FakeStage:
     def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
         self.evaluated.append(step)
         return {"psnr": 20.0}
+
+
+WALK = [Action(forward=True, yaw_deg=3.0)] * 31

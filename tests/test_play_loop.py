@@ -2,119 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import pytest
 from fakes import FakeClock
-from fakes_play import FakePlayWorld, FakeWindow
-from PIL import Image
+from fakes_game import Game, nothing
+from fakes_play import FakePlayWorld
 
-from worldsim.engine.clock import Pacer, Pacing, RealClock, Unpaced
-from worldsim.errors import CheckpointError, OutputError, SceneError
-from worldsim.play.controls import Controls
-from worldsim.play.display import Display, pictures_folder
-from worldsim.play.keymap import Keymap, default_keymap
+from worldsim.engine.clock import RealClock, Unpaced
+from worldsim.errors import CheckpointError, SceneError
 from worldsim.play.loading import Loading
 from worldsim.play.loop import LoopConfig, ModelLoop
-from worldsim.play.mailbox import Mailbox, ScriptedInput
+from worldsim.play.mailbox import ScriptedInput
 from worldsim.play.orders import Order, Start
-from worldsim.play.tick import Board, Phase, Tick
+from worldsim.play.tick import Board, Phase
 from worldsim.play.watchers import EpisodeWatcher
-from worldsim.play.window import Event, Key, MouseMoved, PadPlugged
 from worldsim.record.episode import Episode
-from worldsim.record.format import WorldInfo
-from worldsim.record.worlds import MadeWorld, WorldKind
-from worldsim.types import TICK_S, Action, Observation, StepResult
-
-TO_THE_FIRST_SETTING = ("escape", "down", "down", "down", "return", "right")
-
-
-class Game:
-    """A loop, a display, two fake worlds and a fake clock, stepped by hand."""
-
-    def __init__(
-        self,
-        refreshes: Sequence[Sequence[Event]] = (),
-        *,
-        costs_s: Sequence[float] = (),
-        pacing: Pacing | None = None,
-    ) -> None:
-        self.clock = FakeClock()
-        self.worlds = {
-            "dream": FakePlayWorld(self.clock, costs_s),
-            "real": FakePlayWorld(self.clock),
-        }
-        self.made: list[str] = []
-        self.board, self.mailbox = Board(), Mailbox()
-        self.window = FakeWindow(refreshes)
-        keymap = default_keymap()
-        self.loop = ModelLoop(
-            LoopConfig(world="dream", seed=7),
-            make_world=self._make,
-            source=self.mailbox,
-            board=self.board,
-            clock=self.clock,
-            pacing=pacing or Pacer(self.clock, TICK_S),
-            watchers=[self],
-        )
-        self.display = Display(
-            window=self.window,
-            controls=Controls(keymap, self.mailbox),
-            save_keymap=self._save,
-            source=self.mailbox,
-            loop=self.loop,
-            board=self.board,
-            clock=self.clock,
-            pacing=Pacer(self.clock, 1 / 60),
-        )
-        self.saved: list[Keymap] = []
-        self.kept_as: Path | None = None
-        self.save_error: OutputError | None = None
-        self.on_make: Callable[[str], object] = lambda kind: None
-        self._after_ticks: list[Callable[[], object]] | None = None
-        self.began_in: list[str] = []
-        self.ended_times = 0
-
-    def run(self, *after_each_tick: Callable[[], object]) -> None:
-        """Play; after tick n, call the nth function, and stop after the last."""
-        self._after_ticks = list(after_each_tick)
-        self.loop.run()
-
-    def newest(self) -> Tick:
-        tick = self.board.newest()
-        assert tick is not None
-        return tick
-
-    def _make(self, kind: WorldKind) -> MadeWorld:
-        self.on_make(kind)
-        self.made.append(kind)
-        return self.worlds[kind].made(kind)
-
-    def _save(self, keymap: Keymap) -> Path | None:
-        if self.save_error is not None:
-            raise self.save_error
-        self.saved.append(keymap)
-        return self.kept_as
-
-    def began(self, first: Observation, info: WorldInfo, camera: object, /) -> None:
-        self.began_in.append(info.kind)
-
-    def ticked(self, action: Action, result: StepResult, /) -> None:
-        if self._after_ticks is not None:
-            self._after_ticks.pop(0)()
-            if not self._after_ticks:
-                self.loop.stop()
-
-    def ended(self) -> None:
-        self.ended_times += 1
-
-
-def nothing() -> None:
-    pass
+from worldsim.types import TICK_S, Action, Observation
 
 
 def test_ticks_start_a_twentieth_of_a_second_apart() -> None:
@@ -285,109 +192,6 @@ def test_a_world_that_cannot_be_made_is_told_and_the_present_one_goes_on() -> No
     assert game.board.heard() == ["expected a checkpoint; got nothing. Get one."]
     assert len(game.worlds["dream"].actions) == 2
     assert game.newest().phase is Phase.playing
-
-
-def test_the_view_turns_with_the_mouse_before_the_next_frame() -> None:
-    game = Game([[Key("mouse left", down=True)], [MouseMoved(50, 0)], []])
-    game.run(nothing)
-    for _ in range(3):
-        game.display.refresh()
-    turns = [view.frame_from_view for view in game.window.views]
-    assert np.allclose(turns[0], np.eye(3))
-    yaw = np.degrees(np.arctan2(turns[-1][0, 2], turns[-1][0, 0]))
-    assert abs(yaw) == pytest.approx(50 * default_keymap().look.mouse_deg_per_px)
-
-
-def test_a_picture_that_would_look_the_same_is_not_drawn_again() -> None:
-    game = Game()
-    game.run(nothing)
-    for _ in range(5):
-        game.display.refresh()
-    assert len(game.window.views) == 1
-
-
-def test_the_mouse_is_grabbed_by_a_click_and_freed_by_escape() -> None:
-    game = Game([[Key("mouse left", down=True)], [], [Key("escape", down=True)]])
-    for _ in range(3):
-        game.display.refresh()
-    assert game.window.grabs == [True, False]
-
-
-def test_keys_of_the_display_change_the_display_only() -> None:
-    game = Game([[Key("f1", down=True)], [Key("f3", down=True)], [Key("f11", down=True)]])
-    game.run(nothing)
-    for _ in range(3):
-        game.display.refresh()
-    assert game.window.views[-1].hud.lines == ()
-    assert game.window.views[-1].hud.stages
-    assert game.window.fullscreens == 1
-
-
-def test_the_menu_is_shown_and_its_choice_reaches_the_world() -> None:
-    taps = ("escape", "down", "return", "right", "return")
-    game = Game([[Key(key, down=True)] for key in taps])
-
-    def play() -> None:
-        for _ in taps:
-            game.display.refresh()
-
-    game.run(play, nothing)
-    titles = [view.hud.menu.title for view in game.window.views if view.hud.menu]
-    assert list(dict.fromkeys(titles)) == ["worldsim", "Worlds"]
-    assert game.worlds["dream"].resets == [(7, None), (1, None)]
-
-
-def test_a_setting_changed_in_the_menu_is_kept_and_a_keymap_of_the_players_own_is_told_of() -> None:
-    game = Game([[Key(key, down=True)] for key in TO_THE_FIRST_SETTING])
-    game.kept_as = Path("keymap.toml.bak")
-    for _ in TO_THE_FIRST_SETTING:
-        game.display.refresh()
-    assert [keymap.look.mouse_deg_per_px for keymap in game.saved] == [pytest.approx(0.13)]
-    assert "keymap.toml.bak" in game.window.views[-1].hud.message
-
-
-def test_settings_that_cannot_be_written_hold_and_it_is_told() -> None:
-    game = Game([[Key(key, down=True)] for key in TO_THE_FIRST_SETTING])
-    game.save_error = OutputError("to write", "a full disk", "Make room.")
-    for _ in TO_THE_FIRST_SETTING:
-        game.display.refresh()
-    assert "Make room." in game.window.views[-1].hud.message
-
-
-def test_a_narrower_field_of_view_enlarges_the_middle_of_the_frame() -> None:
-    game = Game()
-    game.run(nothing)
-    game.display._controls.keymap = default_keymap().with_setting("sight", "field_of_view", 0.5)
-    game.display.refresh()
-    view = game.window.views[-1]
-    zoom = np.tan(np.radians(view.fov_y_deg / 4)) / np.tan(np.radians(view.fov_y_deg / 2))
-    assert view.frame_from_view == pytest.approx(np.diag((zoom, zoom, 1.0)))
-
-
-def test_a_gamepad_that_comes_is_told() -> None:
-    game = Game([[PadPlugged("Some Pad", connected=True)]])
-    game.display.refresh()
-    assert game.window.views[-1].hud.message == "Some Pad is connected"
-
-
-def test_a_screenshot_is_a_png_and_its_place_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(platformdirs, "user_pictures_dir", lambda: str(tmp_path))
-    game = Game([[Key("f2", down=True)]])
-    game.run(nothing)
-    game.display.refresh()
-    (path,) = tmp_path.glob("worldsim_*.png")
-    assert Image.open(path).size == (320, 200)
-    assert str(path) in game.window.views[-1].hud.message
-
-
-def test_a_screenshot_without_a_pictures_folder_goes_to_the_current_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(platformdirs, "user_pictures_dir", lambda: str(tmp_path / "none"))
-    monkeypatch.chdir(tmp_path)
-    assert pictures_folder() == tmp_path
 
 
 def test_a_restart_while_recording_begins_a_second_episode(tmp_path: Path) -> None:

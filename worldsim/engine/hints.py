@@ -25,7 +25,7 @@ SAME_RELATIVE, SAME_PER_M = 0.1, 0.005  # inverse depths this close are the same
 SAME_SOFTNESS = 0.1  # how gradually, so that rounding decides nothing
 RIM_PX = 0.25  # likewise at the last frame's border
 EDGE_PX = 3  # side of the squares whose nearest surface moves a pixel
-HIDDEN = 0.25  # trust in a colour where the last frame shows another surface
+HIDDEN = 0.05  # trust in a colour where the last frame shows another surface
 FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
 
 

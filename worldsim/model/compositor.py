@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from worldsim.model.presets import ModelConfig
 
 LAYERS = 2  # between the first and the last
-DRAFT_BIAS = 5.0  # untrained layers show the draft
+CONTRAST = 4.0  # how much larger the layers see the differences, which are what they judge by
+DRAFT_BIAS = 3.0  # untrained layers show the draft
 SURELY_SHOWN = 0.05  # from this confidence on the last frame may be chosen; below it fades out
 
 
@@ -44,8 +45,9 @@ class Compositor(nn.Module):
         last: Tensor,  # [B, T, C, h, w]
         shown: Tensor,  # [B, T, 1, h, w] 0 where the last frame does not show the place
     ) -> Tensor:  # [B, T, C, h, w] float32
-        seen = torch.cat((draft, hint, confidence, last, shown), dim=2)
-        x = rearrange(seen, "b t c h w -> (b t) c h w").to(self.stem.weight.dtype)
+        to_hint, to_last = hint - draft, last - draft
+        told = (draft, CONTRAST * to_hint, CONTRAST * to_last, confidence, shown)
+        x = rearrange(torch.cat(told, dim=2), "b t c h w -> (b t) c h w").to(self.stem.weight.dtype)
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         for layer in self.layers:
             x = layer(F.silu(x))
@@ -54,7 +56,7 @@ class Compositor(nn.Module):
         bias = logits.new_tensor((DRAFT_BIAS, 0.0, 0.0)).view(3, 1, 1)
         _, of_hint, of_last = (logits + bias).softmax(dim=2).split(1, dim=2)
         of_last = of_last * where_shown(shown)
-        return draft + of_hint * (hint - draft) + of_last * (last - draft) + residual
+        return draft + of_hint * to_hint + of_last * to_last + residual
 
 
 def where_shown(

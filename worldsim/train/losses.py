@@ -9,7 +9,7 @@ from torch import Tensor
 from worldsim.model.picture import CHANNELS
 
 DEPTH_WEIGHT = 0.5
-EDGE_WEIGHT = 0.02
+EDGE_WEIGHT = 0.005
 PURE_NOISE_SHARE = 0.7
 NOISE_MEAN, NOISE_SPREAD = 0.4, 1.2  # of the other levels' logits
 HINT_FLOOR = 3e-4  # hints better than this, about 40 dB, count alike
