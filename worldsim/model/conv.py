@@ -11,13 +11,14 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 M = TypeVar("M", bound=nn.Module)
 
 
 def channels_last(module: M) -> M:
     """The module with its kernels laid out as its feature maps; else each call would copy them."""
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub
+    convert_conv2d_weight_memory_format(module, torch.channels_last)
     return module
 
 

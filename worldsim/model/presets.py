@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 from worldsim.actions import VECTOR_SIZE
 from worldsim.camera import Intrinsics
@@ -109,7 +109,7 @@ class ModelConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @staticmethod
-    def from_record(record: dict[str, object]) -> ModelConfig:
+    def from_record(record: Mapping[str, Any]) -> ModelConfig:
         """The inverse of `to_record`; unknown or missing fields are ConfigErrors."""
         names = {field.name for field in fields(ModelConfig)}
         if set(record) != names:
@@ -119,7 +119,7 @@ class ModelConfig:
                 "Use a checkpoint made by this version of worldsim.",
             )
         return ModelConfig(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}  # type: ignore[arg-type]
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
         )
 
 

@@ -37,7 +37,8 @@ HEADER, THUMBNAIL, STATE = "save.json", "thumbnail.png", "state"
 THUMBNAIL_SIZE = (256, 160)  # width and height at most
 DAMAGED = (
     ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, RuntimeError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error,
+    NotImplementedError,  # zipfile's, for a compression that it does not know
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
