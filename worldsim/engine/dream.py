@@ -16,6 +16,7 @@ from worldsim.engine.assemble import (
     frame_inputs,
     recall,
 )
+from worldsim.engine.bounds import bounded
 from worldsim.engine.context import context_of
 from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepare_move, remember
 from worldsim.engine.footing import Surroundings, lookout, step_on
@@ -27,7 +28,7 @@ from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.heads import settled
 from worldsim.model.picture import from_picture
 from worldsim.model.sampler import add_noise, denoise
-from worldsim.model.world_model import Prediction
+from worldsim.model.world_model import FrameInputs, Prediction
 from worldsim.types import Action, Clip, Observation, Pose
 
 GROUND_VIEWS = 3  # keyframes that are asked for what is underfoot
@@ -123,7 +124,7 @@ def _dream(
     with metrics.stage("denoise"):
         prediction = denoise(dreamer.denoiser, frames, context, dreamer.levels)
     with metrics.stage("decode"):
-        observations = _decode(dreamer, prediction, targets)
+        observations = _decode(dreamer, prediction, frames, targets)
     with metrics.stage("remember"):
         for i, world in enumerate(worlds):
             world.recalled = tuple(recalled[i])
@@ -193,11 +194,15 @@ def _grounded(dreamer: Dreamer, world: DreamWorld, here: Pose, there: Pose, acti
     return step_on(around, here, there, world.move[1], jump=action.jump)
 
 
-def _decode(dreamer: Dreamer, prediction: Prediction, targets: Sequence[Pose]) -> list[Observation]:
-    picture = dreamer.model.decode(prediction.clean)[:, 0]
+def _decode(
+    dreamer: Dreamer, prediction: Prediction, frames: FrameInputs, targets: Sequence[Pose]
+) -> list[Observation]:
+    model = dreamer.model
+    picture = model.decode(prediction.clean)[:, 0]
+    picture = bounded(picture, frames, alone=not model.outpainter.is_trained)
     rgb, depth = from_picture(picture.clamp(-1.0, 1.0))
-    frames = zip(rgb.cpu().numpy(), depth.cpu().numpy(), targets, strict=True)
-    return [Observation(colour, metres, pose) for colour, metres, pose in frames]
+    dreamed = zip(rgb.cpu().numpy(), depth.cpu().numpy(), targets, strict=True)
+    return [Observation(colour, metres, pose) for colour, metres, pose in dreamed]
 
 
 def _commit(

@@ -118,9 +118,7 @@ class ModelConfig:
                 f"{sorted(record)}",
                 "Use a checkpoint made by this version of worldsim.",
             )
-        return ModelConfig(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        )
+        return ModelConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
 
 
 def _is_size(value: object) -> bool:
