@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from worldsim.engine.bounds import MARGIN_IMAGINED, MARGIN_KNOWN, bounded
+from worldsim.engine.bounds import MARGIN, bounded
 from worldsim.engine.hints import IMAGINED
 from worldsim.model.world_model import FrameInputs
 
@@ -33,10 +33,10 @@ def frames(hint: float, confidence: float, last: float = 0.0, shown: float = 0.0
 @pytest.mark.parametrize(
     ("confidence", "alone", "margin"),
     [
-        (1.0, False, MARGIN_KNOWN),
-        (1.0, True, MARGIN_KNOWN),
-        (IMAGINED, False, MARGIN_IMAGINED),
-        (0.0, False, MARGIN_IMAGINED),
+        (1.0, False, 0.0),
+        (1.0, True, 0.0),
+        (IMAGINED, False, MARGIN),
+        (0.0, False, MARGIN),
         (0.0, True, 1.0),
     ],
 )
@@ -58,7 +58,7 @@ def test_colours_between_hint_and_last_frame_stay_as_they_are() -> None:
 def test_a_last_frame_that_does_not_show_the_place_bounds_nothing() -> None:
     dreamed = torch.full((1, 4, H, W), 0.6)
     colours = bounded(dreamed, frames(0.0, 1.0, last=0.6, shown=0.0), alone=False)[:, :3]
-    assert torch.allclose(colours, torch.full_like(colours, MARGIN_KNOWN))
+    assert torch.allclose(colours, torch.zeros_like(colours))
 
 
 def test_a_neighbours_colour_is_within_reach() -> None:

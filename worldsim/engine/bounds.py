@@ -1,8 +1,8 @@
 """Keeps a dream's colours near those that memory shows around each pixel.
 
 A network that is fed its own pictures can drift where training never led it: in a thicket, dark
-reds grew a little at each tick, into glowing specks. A repair chooses among what is there; what is
-imagined may differ more from its coarse picture.
+reds grew a little at each tick, into glowing specks. What is known takes no colour that is not
+there already (the next frame is as good); what is imagined may differ from its coarse picture.
 Source: Karis 2014, "High-quality temporal supersampling", on clamping to the neighbourhood.
 """
 
@@ -16,7 +16,7 @@ from worldsim.engine.hints import IMAGINED
 from worldsim.model.world_model import FrameInputs
 
 AROUND_PX = 3  # side of the neighbourhood
-MARGIN_KNOWN, MARGIN_IMAGINED = 0.05, 0.3  # beyond its colours, which go from -1 to 1
+MARGIN = 0.1  # how far beyond its colours, which go from -1 to 1, what was imagined may go
 FREE = 2.0  # any colour
 
 
@@ -31,8 +31,8 @@ def bounded(
     last = torch.where(frames.last_confidence[:, 0] > 0, frames.last[:, 0, :3], hint)
     highest = _highest_around(torch.maximum(hint, last))
     lowest = -_highest_around(-torch.minimum(hint, last))
-    margin = torch.where(confidence > 0, MARGIN_IMAGINED, FREE if alone else MARGIN_IMAGINED)
-    margin = torch.where(confidence > 2 * IMAGINED, MARGIN_KNOWN, margin)
+    margin = torch.where(confidence == 0, FREE if alone else MARGIN, MARGIN)
+    margin = torch.where(confidence > 2 * IMAGINED, 0.0, margin)
     colours = torch.maximum(torch.minimum(pictures[:, :3], highest + margin), lowest - margin)
     return torch.cat((colours, pictures[:, 3:]), dim=1)
 
