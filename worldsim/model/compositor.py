@@ -29,8 +29,8 @@ class Compositor(nn.Module):
         self.stem = nn.Conv2d(3 * channels + 2, width, 3, padding=1)
         self.layers = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(LAYERS))
         self.out = nn.Conv2d(width, channels + 3, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
 
     @property
     def is_trained(self) -> bool:

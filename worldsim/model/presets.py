@@ -118,7 +118,10 @@ class ModelConfig:
                 f"{sorted(record)}",
                 "Use a checkpoint made by this version of worldsim.",
             )
-        return ModelConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in record.items()
+        }
+        return ModelConfig(**values)
 
 
 def _is_size(value: object) -> bool:
