@@ -30,8 +30,9 @@ def composed(compositor: Compositor, seen: dict[int, Tensor], shown: Tensor) -> 
 
 
 def favour(compositor: Compositor, source: int) -> None:
+    assert compositor.out.bias is not None
     with torch.no_grad():
-        compositor.out.bias[source] = 50.0  # type: ignore[index]
+        compositor.out.bias[source] = 50.0
 
 
 def everywhere(value: float) -> Tensor:
