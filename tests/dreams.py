@@ -31,7 +31,7 @@ def random_model(config: ModelConfig | None = None, *, seed: int = 0) -> WorldMo
         torch.manual_seed(seed)
         model = WorldModel(config or preset("tiny"))
         for parameter in model.parameters():
-            parameter.add_(0.03 * torch.randn_like(parameter))
+            parameter.add_(0.05 * torch.randn_like(parameter))
     return model.eval()
 
 

@@ -115,17 +115,36 @@ def moved_along(
     rim = torch.minimum(pixels, size - pixels).amin(dim=-1) / RIM_PX
     inside = rim.clamp(0.0, 1.0) * (depth / NEAREST_M - 1.0).clamp(0.0, 1.0)
     grid = (2.0 * pixels / size - 1.0).clamp(-2.0, 2.0)
-    colour = _sampled(last[:, :3], grid, "bilinear")
-    seen = 1.0 / decode_depth(_sampled(last[:, 3:], grid, "nearest"))[:, 0]
+    colour = F.grid_sample(last[:, :3], grid, padding_mode="border", align_corners=False)
     there = 1.0 / depth.clamp(min=NEAREST_M)
-    off = (seen - there).abs() / (SAME_RELATIVE * there + SAME_PER_M)
-    agrees = ((1.0 - off) / SAME_SOFTNESS + 1.0).clamp(HIDDEN, 1.0)
-    confidence = trust[:, None, None] * inside * agrees
+    agrees = _share_that_shows(there, 1.0 / decode_depth(last[:, 3]), pixels)
+    confidence = trust[:, None, None] * inside * agrees.clamp(min=HIDDEN)
     return torch.cat((colour, hint[:, 3:]), dim=1), confidence[:, None]
 
 
-def _sampled(picture: Tensor, grid: Tensor, mode: str) -> Tensor:
-    return F.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
+def _share_that_shows(
+    inverse: Tensor,  # [B, H, W] of the points' depths
+    shown: Tensor,  # [B, h, w] inverse depths of a picture
+    pixels: Tensor,  # [B, H, W, 2] where in it the points are
+) -> Tensor:  # [B, H, W] from 0 to 1
+    """How much of each bilinear mix is of the point's own surface.
+
+    The nearest pixel alone would decide by rounding wherever a point falls between two.
+    """
+    (height, width), flat = shown.shape[1:], shown.flatten(1)
+    corner = pixels - 0.5
+    first = corner.floor()
+    share = corner - first
+    reach = SAME_RELATIVE * inverse + SAME_PER_M
+    total = torch.zeros_like(inverse)
+    for right, below in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        column = (first[..., 0] + right).clamp(0, width - 1).long()
+        row = (first[..., 1] + below).clamp(0, height - 1).long()
+        seen = flat.gather(1, (row * width + column).flatten(1)).view_as(inverse)
+        agrees = ((1.0 - (seen - inverse).abs() / reach) / SAME_SOFTNESS + 1.0).clamp(0.0, 1.0)
+        weight = (share - 1 + right).abs()[..., 0] * (share - 1 + below).abs()[..., 1]
+        total += weight * agrees
+    return total
 
 
 def fill_unknown(
