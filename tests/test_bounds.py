@@ -13,6 +13,9 @@ from worldsim.model.world_model import FrameInputs
 H, W = 6, 8
 
 
+DREAMED, REAL = torch.tensor([False]), torch.tensor([True])
+
+
 def frames(hint: float, confidence: float, last: float = 0.0, shown: float = 0.0) -> FrameInputs:
     def picture(value: float, channels: int = 4) -> Tensor:
         return torch.full((1, 1, channels, H, W), value)
@@ -44,20 +47,40 @@ def test_the_less_is_known_the_more_may_be_invented(
     confidence: float, alone: bool, margin: float
 ) -> None:
     glowing = torch.ones(1, 4, H, W)
-    colours = bounded(glowing, frames(0.0, confidence), alone=alone)[:, :3]
+    colours = bounded(glowing, frames(0.0, confidence), real=DREAMED, alone=alone)[:, :3]
     assert torch.allclose(colours, torch.full_like(colours, margin))
 
 
 def test_colours_between_hint_and_last_frame_stay_as_they_are() -> None:
-    dreamed = torch.rand(1, 4, H, W) * 0.6
-    assert torch.equal(
-        bounded(dreamed, frames(0.0, 1.0, last=0.6, shown=1.0), alone=False), dreamed
-    )
+    dreamed = (torch.rand(1, 1, H, W) * 0.6).expand(-1, 4, -1, -1)
+    shown = frames(0.0, 1.0, last=0.6, shown=1.0)
+    assert torch.equal(bounded(dreamed, shown, real=REAL, alone=False), dreamed)
+
+
+@pytest.mark.parametrize(("confidence", "reached"), [(1.0, 0.0), (0.45, 0.3), (0.3, 0.6)])
+def test_a_dreamed_last_frame_has_a_say_where_no_keyframe_is_sure(
+    confidence: float, reached: float
+) -> None:
+    dreamed = torch.full((1, 4, H, W), 0.6)
+    shown = frames(0.0, confidence, last=0.6, shown=0.3)
+    colours = bounded(dreamed, shown, real=DREAMED, alone=False)[:, :3]
+    assert torch.allclose(colours, torch.full_like(colours, reached), atol=1e-6)
+
+
+def test_the_red_of_one_pixel_and_the_green_of_another_make_no_new_colour() -> None:
+    shown = frames(0.0, 1.0)
+    shown.hint[0, 0, :3, :, ::2] = torch.tensor([0.6, 0.5, 0.4])[:, None, None]
+    shown.hint[0, 0, :3, :, 1::2] = torch.tensor([-0.3, -0.4, -0.5])[:, None, None]
+    red = torch.zeros(1, 4, H, W)
+    red[:, 0], red[:, 1:3] = 0.6, -0.5
+    colours = bounded(red, shown, real=DREAMED, alone=False)[:, :3]
+    assert torch.allclose(colours[:, 0] - colours[:, 2], torch.full((1, H, W), 0.2), atol=1e-6)
 
 
 def test_a_last_frame_that_does_not_show_the_place_bounds_nothing() -> None:
     dreamed = torch.full((1, 4, H, W), 0.6)
-    colours = bounded(dreamed, frames(0.0, 1.0, last=0.6, shown=0.0), alone=False)[:, :3]
+    shown = frames(0.0, 1.0, last=0.6, shown=0.0)
+    colours = bounded(dreamed, shown, real=REAL, alone=False)[:, :3]
     assert torch.allclose(colours, torch.zeros_like(colours))
 
 
@@ -65,11 +88,12 @@ def test_a_neighbours_colour_is_within_reach() -> None:
     shown = frames(0.0, 1.0)
     shown.hint[..., 2, 3] = 0.9
     dreamed = torch.full((1, 4, H, W), 0.9)
-    near = bounded(dreamed, shown, alone=False)[0, 0] > 0.5
+    near = bounded(dreamed, shown, real=DREAMED, alone=False)[0, 0] > 0.5
     assert near[1:4, 2:5].all()
     assert near.sum() == 9
 
 
 def test_depths_are_left_alone() -> None:
     dreamed = torch.ones(1, 4, H, W)
-    assert torch.equal(bounded(dreamed, frames(-1.0, 1.0), alone=False)[:, 3], dreamed[:, 3])
+    bounds = bounded(dreamed, frames(-1.0, 1.0), real=DREAMED, alone=False)
+    assert torch.equal(bounds[:, 3], dreamed[:, 3])

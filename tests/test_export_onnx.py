@@ -33,7 +33,6 @@ from worldsim.tools.export_onnx import INT8_NAME, PARITY_NAME
 from worldsim.tools.onnx_int8 import quantise, recorded_passes, stage_convolutions
 
 CPU = torch.device("cpu")
-FRAMES = 5
 
 
 def a_checkpoint() -> Checkpoint:
@@ -78,13 +77,16 @@ def test_a_graph_computes_what_the_model_computes(worlds: int, cached: int, onnx
     assert max(found.values()) <= LIMIT / 10
 
 
-def test_both_backends_dream_the_same_frames(onnx: Denoiser) -> None:
-    ours = walk(engine_of(onnx), WALK[:FRAMES])
-    theirs = walk(engine_of(TorchDenoiser(a_checkpoint().model)), WALK[:FRAMES])
-    assert len(ours) == FRAMES
-    for a, b in zip(ours, theirs, strict=True):
-        assert np.abs(a.rgb.astype(int) - b.rgb).max() <= 2
-        assert np.allclose(a.pose.position(), b.pose.position(), atol=1e-3)
+def test_both_backends_dream_the_same_next_frame_wherever_the_walk_has_led(
+    onnx: Denoiser,
+) -> None:
+    # Each frame from the same state: a level by rounding may lead elsewhere some frames later.
+    ours, theirs = engine_of(onnx), engine_of(TorchDenoiser(a_checkpoint().model))
+    for action in WALK:
+        theirs.restore(ours.snapshot())
+        (a,), (b,) = walk(ours, [action]), walk(theirs, [action])
+        assert np.abs(a.rgb.astype(int) - b.rgb).max() <= 1
+        assert np.allclose(a.pose.position(), b.pose.position(), atol=1e-5)
 
 
 def test_a_dream_by_onnx_is_restored_bit_for_bit(onnx: Denoiser) -> None:

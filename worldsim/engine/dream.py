@@ -124,7 +124,7 @@ def _dream(
     with metrics.stage("denoise"):
         prediction = denoise(dreamer.denoiser, frames, context, dreamer.levels)
     with metrics.stage("decode"):
-        observations = _decode(dreamer, prediction, frames, targets)
+        observations = _decode(dreamer, worlds, prediction, frames, targets)
     with metrics.stage("remember"):
         for i, world in enumerate(worlds):
             world.recalled = tuple(recalled[i])
@@ -195,11 +195,16 @@ def _grounded(dreamer: Dreamer, world: DreamWorld, here: Pose, there: Pose, acti
 
 
 def _decode(
-    dreamer: Dreamer, prediction: Prediction, frames: FrameInputs, targets: Sequence[Pose]
+    dreamer: Dreamer,
+    worlds: Sequence[DreamWorld],
+    prediction: Prediction,
+    frames: FrameInputs,
+    targets: Sequence[Pose],
 ) -> list[Observation]:
     model = dreamer.model
     picture = model.decode(prediction.clean)[:, 0]
-    picture = bounded(picture, frames, alone=not model.outpainter.is_trained)
+    real = torch.tensor([world.is_real for world in worlds], device=dreamer.device)
+    picture = bounded(picture, frames, real=real, alone=not model.outpainter.is_trained)
     rgb, depth = from_picture(picture.clamp(-1.0, 1.0))
     dreamed = zip(rgb.cpu().numpy(), depth.cpu().numpy(), targets, strict=True)
     return [Observation(colour, metres, pose) for colour, metres, pose in dreamed]
