@@ -17,12 +17,7 @@ from worldsim.play.controls import Controls
 from worldsim.play.keymap import default_keymap
 from worldsim.play.mailbox import Mailbox
 from worldsim.play.tones import Tone
-from worldsim.play.window import (
-    Event,
-    Key,
-    Quit,
-    View,
-)
+from worldsim.play.window import Event, Key, Quit, View
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld
 from worldsim.types import Action, Observation, Pose, StepResult

@@ -14,6 +14,8 @@ from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.train.data import Episode
 from worldsim.types import Action
 
+WALK = [Action(forward=True, yaw_deg=3.0)] * 31
+
 
 class FakeDenoiser:
     """A backend of its own name that lets a model work, and counts its passes."""
@@ -75,6 +77,3 @@ class FakeStage:
     def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
         self.evaluated.append(step)
         return {"psnr": 20.0}
-
-
-WALK = [Action(forward=True, yaw_deg=3.0)] * 31

@@ -10,12 +10,21 @@ from pathlib import Path
 import pytest
 from fakes import FakeClock
 from fakes_play import FakePlayWorld
+from rich.console import Console
 
 from worldsim.camera import Intrinsics
 from worldsim.errors import ConfigError
 from worldsim.play.stats import open_files, resident_mb
 from worldsim.record.format import WorldInfo
-from worldsim.tools.soak import Part, SoakConfig, SoakWatcher, Vitals, growth_of, main, soak
+from worldsim.tools.soak import (
+    Part,
+    SoakConfig,
+    SoakWatcher,
+    Vitals,
+    growth_of,
+    play_and_tell,
+    soak,
+)
 from worldsim.types import Action, StepResult
 
 SEEN = FakePlayWorld().reset()
@@ -65,13 +74,27 @@ def test_an_agent_plays_every_tick_and_the_numbers_are_written(
 ) -> None:
     world = FakePlayWorld()
     config = SoakConfig(ticks=60, parts=3, json=tmp_path / "soak.json", policy="random")
-    main(config, make=lambda asked: world.made(asked.kind))
+    play_and_tell(config, Console(), make=lambda asked: world.made(asked.kind))
     assert len(world.actions) == 60
-    assert "from the first part to the last" in capsys.readouterr().out
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(" ticks, ")[0] for line in told[:3]] == [f"{i} of 3: 20" for i in (1, 2, 3)]
+    assert told[-1].startswith("from the first part to the last: ")
     report = json.loads((tmp_path / "soak.json").read_text())
     assert [part["ticks"] for part in report["parts"]] == [20, 20, 20]
     assert set(report["growth"]) == {"memory_mb", "threads", "open_files", "p95_ms"}
     assert report["config"]["policy"] == "random"
+
+
+def test_what_is_told_is_on_disk_already(tmp_path: Path) -> None:
+    config, world = SoakConfig(ticks=60, parts=3, json=tmp_path / "soak.json"), FakePlayWorld()
+    written: list[int] = []
+
+    class Listening(Console):
+        def print(self, *_: object, **__: object) -> None:
+            written.append(len(json.loads((tmp_path / "soak.json").read_text())["parts"]))
+
+    play_and_tell(config, Listening(), make=lambda asked: world.made(asked.kind))
+    assert written == [1, 2, 3, 3]
 
 
 def test_a_soak_leaves_no_thread_behind() -> None:

@@ -1,22 +1,23 @@
 """Play for hours in minutes and watch for leaks: `python -m worldsim.tools.soak --ticks 72000`.
 
 An agent drives through the real loop, without a window and as fast as the machine can. Told for
-each part of the run: tick times, memory, threads and open files. What a game may gather, such as
-keyframes and the way back in time, has its limits: after those, nothing may grow.
+each part of the run, as it ends: tick times, memory, threads and open files. What a game may
+gather, such as keyframes and the way back in time, has its limits: after those, nothing may grow.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import tyro
 from rich.console import Console
-from rich.table import Table
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.clock import Clock, RealClock
@@ -29,6 +30,7 @@ from worldsim.play.stats import open_files, resident_mb
 from worldsim.record.format import WorldInfo
 from worldsim.record.output import replace_file
 from worldsim.record.worlds import MakeWorld, WorldKind, make_world
+from worldsim.tools.command import run
 from worldsim.types import TICK_HZ, Action, Observation, StepResult
 
 
@@ -49,7 +51,7 @@ class SoakConfig:
     checkpoint: str = "default"
     """The dream's checkpoint: a name or a folder."""
     json: Path | None = None
-    """Write the numbers to this file, too."""
+    """Write the numbers to this file, too, after each part."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.parts <= self.ticks:
@@ -93,8 +95,10 @@ class SoakWatcher:
         config: SoakConfig,
         clock: Clock,
         measure: Callable[[], Vitals] = Vitals.now,
+        told: Callable[[list[Part]], None] = lambda _parts: None,
     ) -> None:
         self.parts: list[Part] = []
+        self._told = told  # at the end of each part, of all of them
         self._ends = np.linspace(0, config.ticks, config.parts + 1).round().astype(int)[1:].tolist()
         self._clock, self._measure = clock, measure
         self._took_ms: list[float] = []
@@ -122,6 +126,7 @@ class SoakWatcher:
         part = Part(ticks=len(self._took_ms), p50_ms=p50_ms, p95_ms=p95_ms, vitals=self._measure())
         self.parts.append(part)
         self._took_ms = []
+        self._told(self.parts)
 
 
 def growth_of(parts: Sequence[Part]) -> dict[str, float | None]:
@@ -143,9 +148,13 @@ def growth_of(parts: Sequence[Part]) -> dict[str, float | None]:
 
 
 def soak(
-    config: SoakConfig, *, make: MakeWorld = make_world, clock: Clock | None = None
+    config: SoakConfig,
+    *,
+    make: MakeWorld = make_world,
+    clock: Clock | None = None,
+    told: Callable[[list[Part]], None] = lambda _parts: None,
 ) -> list[Part]:
-    """Play it through. Raises what `worldsim play` raises."""
+    """Play it through; `told` hears of the parts so far. Raises what `worldsim play` raises."""
     clock = clock or RealClock()
     play = PlayConfig(
         world=config.world,
@@ -162,7 +171,7 @@ def soak(
         started_at_s=clock.now(),
         pilot=pilot_named(config.policy),
     )
-    watcher, window = SoakWatcher(config, clock), ConsoleWindow()
+    watcher, window = SoakWatcher(config, clock, told=told), ConsoleWindow()
     try:
         session.play(window, scripted=True, watchers=[watcher])
     finally:
@@ -170,38 +179,47 @@ def soak(
     return watcher.parts
 
 
-def table_of(parts: Sequence[Part]) -> Table:
-    table = Table(title="soak")
-    for heading in ("ticks", "p50 ms", "p95 ms", "memory MiB", "threads", "open files"):
-        table.add_column(heading, justify="right")
-    for part in parts:
-        held = part.vitals
-        numbers = (part.p50_ms, part.p95_ms, held.memory_mb)
-        table.add_row(
-            str(part.ticks),
-            *("-" if number is None else f"{number:.1f}" for number in numbers),
-            str(held.threads),
-            "-" if held.open_files is None else str(held.open_files),
-        )
-    return table
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0 when played through, 2 for a user's mistake, 130 when stopped."""
+    parse = partial(tyro.cli, SoakConfig, args=argv, description=__doc__)
+    return run(parse, play_and_tell, "Stopped. What it told so far holds.")
 
 
-def main(config: SoakConfig, *, make: MakeWorld = make_world) -> None:
-    parts = soak(config, make=make)
-    growth = growth_of(parts)
-    console = Console()
-    console.print(table_of(parts))
-    told = [f"{name} {'-' if more is None else f'{more:+.1f}'}" for name, more in growth.items()]
-    console.print(f"from the first part to the last: {', '.join(told)}", soft_wrap=True)
-    if config.json is not None:
-        report = {
-            "machine": describe_machine(),
-            "config": {**asdict(config), "json": str(config.json)},
-            "parts": [asdict(part) for part in parts],
-            "growth": growth,
-        }
-        replace_file(config.json, (json.dumps(report, indent=2) + "\n").encode())
+def play_and_tell(config: SoakConfig, console: Console, *, make: MakeWorld = make_world) -> None:
+    """Play, with a line for each part, and one of what grew."""
+
+    def tell(parts: list[Part]) -> None:
+        if config.json is not None:
+            write_report(config.json, config, parts)
+        console.print(f"{len(parts)} of {config.parts}: {as_text(parts[-1])}", soft_wrap=True)
+
+    parts = soak(config, make=make, told=tell)
+    grown = [
+        f"{name} {'-' if more is None else f'{more:+.1f}'}"
+        for name, more in growth_of(parts).items()
+    ]
+    console.print(f"from the first part to the last: {', '.join(grown)}", soft_wrap=True)
+
+
+def as_text(part: Part) -> str:
+    """A part's numbers in one line."""
+    held = part.vitals
+    memory = "" if held.memory_mb is None else f", {held.memory_mb:.0f} MiB"
+    files = "" if held.open_files is None else f", {held.open_files} open files"
+    times = f"{part.ticks} ticks, p50 {part.p50_ms:.1f} ms, p95 {part.p95_ms:.1f} ms"
+    return f"{times}{memory}, {held.threads} threads{files}"
+
+
+def write_report(path: Path, config: SoakConfig, parts: Sequence[Part]) -> None:
+    """The parts so far, as JSON; whole or not at all."""
+    report = {
+        "machine": describe_machine(),
+        "config": {**asdict(config), "json": str(config.json)},
+        "parts": [asdict(part) for part in parts],
+        "growth": growth_of(parts),
+    }
+    replace_file(path, (json.dumps(report, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":
-    main(tyro.cli(SoakConfig))
+    sys.exit(main())
