@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from worldsim.engine import footing
-from worldsim.engine.footing import EYE_M, GROUNDED_M, Surroundings, lookout, step_on
+from worldsim.engine.footing import (
+    EYE_M,
+    GROUNDED_M,
+    Surroundings,
+    lookout,
+    step_on,
+    underfoot,
+)
 from worldsim.envs.blocks import physics
 from worldsim.types import TICK_S, Pose
 
@@ -14,8 +21,8 @@ WALK_M = 0.2
 AHEAD = Pose(0.0, EYE_M, 0.0)  # looks along -z
 
 
-def flat(height_m: float, near_z: float, far_z: float) -> np.ndarray:
-    x, z = np.meshgrid(np.arange(-1.5, 1.5, 0.08), np.arange(far_z, near_z, 0.08))
+def flat(height_m: float, near_z: float, far_z: float, spacing_m: float = 0.08) -> np.ndarray:
+    x, z = np.meshgrid(np.arange(-1.5, 1.5, spacing_m), np.arange(far_z, near_z, spacing_m))
     return np.stack((x, np.full_like(x, height_m), z), axis=-1).reshape(-1, 3)
 
 
@@ -32,7 +39,7 @@ def walked(around: Surroundings, ticks: int, *, jump: bool = False, start: Pose 
     here, rise_m = start, 0.0
     for _ in range(ticks):
         there = here.moved_along(0.0, 0.0, WALK_M)
-        after = step_on(around, here, there, rise_m, jump=jump)
+        after = step_on(around, around, here, there, rise_m, jump=jump)
         here, rise_m = after, after.y - here.y
     return here
 
@@ -69,7 +76,7 @@ def test_a_wall_stops_a_body_before_it() -> None:
 
 def test_a_body_slides_along_a_wall() -> None:
     here = Pose(0.0, EYE_M, -1.65)
-    after = step_on(TERRACE, here, here.moved(0.15, 0.0, -0.15), 0.0, jump=False)
+    after = step_on(TERRACE, TERRACE, here, here.moved(0.15, 0.0, -0.15), 0.0, jump=False)
     assert (after.x, after.z) == pytest.approx((0.15, -1.65))
 
 
@@ -84,14 +91,34 @@ def test_over_an_edge_a_body_falls_and_lands() -> None:
     assert walked(CLIFF, 40).y == pytest.approx(EYE_M - 3.0, abs=0.01)
 
 
+def test_a_body_falls_onto_ground_that_was_only_seen_from_afar() -> None:
+    sparse = known(flat(0.0, 1.0, -2.0), flat(-3.0, -2.0, -9.0, spacing_m=0.35))
+    assert walked(sparse, 40).y == pytest.approx(EYE_M - 3.0, abs=0.01)
+
+
+def test_the_foot_of_a_wall_beside_a_body_does_not_lift_it() -> None:
+    sparse = known(flat(0.0, 1.0, -9.0, spacing_m=0.35), wall(-1.0, 3.0))
+    after = walked(sparse, 20)
+    assert after.z > -1.0
+    assert after.y == pytest.approx(EYE_M, abs=1e-6)
+
+
 def test_a_body_inside_of_something_can_leave_it() -> None:
     buried = AHEAD.moved(0.0, 0.0, -2.0)
-    assert step_on(TERRACE, buried, buried.moved(0.0, 0.0, 0.2), 0.0, jump=False).z > buried.z
+    assert (
+        step_on(TERRACE, TERRACE, buried, buried.moved(0.0, 0.0, 0.2), 0.0, jump=False).z > buried.z
+    )
 
 
 def test_where_nothing_is_known_a_body_floats_on() -> None:
     there = AHEAD.moved(0.0, 0.0, 50.0)
-    assert step_on(MEADOW, AHEAD, there, -0.3, jump=False) == there
+    assert step_on(MEADOW, MEADOW, AHEAD, there, -0.3, jump=False) == there
+
+
+def test_ground_is_looked_up_below_the_feet() -> None:
+    places = underfoot(AHEAD)
+    assert (places[:, 1] < 0.0).all()
+    assert (places[:, (0, 2)] == 0.0).all()
 
 
 def test_the_lookout_sees_the_place_from_behind() -> None:

@@ -151,7 +151,18 @@ def test_a_view_of_nothing_but_sky_falls_back_to_the_nearest_direction():
 
 
 def test_an_empty_bank_finds_nothing():
-    assert MemoryBank(INTRINSICS).retrieve(TURN[0], count=4) == []
+    bank = MemoryBank(INTRINSICS)
+    assert bank.retrieve(TURN[0], count=4) == []
+    assert bank.witnesses(np.zeros((1, 3), np.float32), count=4) == []
+
+
+def test_of_the_witnesses_of_a_place_the_nearest_comes_first():
+    bank = bank_of([TURN[0]])
+    assert bank.insert(BLACK, wall(2.0), Pose(0, 0, -6), 10)
+    assert bank.insert(BLACK, wall(), TURN[4], 20)
+    place = np.array([[0, 0, -8]], np.float32)
+    assert frames(bank.witnesses(place, count=4)) == [10, 0]
+    assert frames(bank.witnesses(place, count=1)) == [10]
 
 
 def test_the_recent_mode_gives_the_newest_keyframes():

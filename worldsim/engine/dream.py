@@ -19,7 +19,7 @@ from worldsim.engine.assemble import (
 from worldsim.engine.bounds import bounded
 from worldsim.engine.context import context_of
 from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepare_move, remember
-from worldsim.engine.footing import Surroundings, lookout, step_on
+from worldsim.engine.footing import Surroundings, lookout, step_on, underfoot
 from worldsim.engine.imagine import completed
 from worldsim.engine.kv_cache import KVCache
 from worldsim.engine.recollect import recollect
@@ -31,7 +31,7 @@ from worldsim.model.sampler import add_noise, denoise
 from worldsim.model.world_model import FrameInputs, Prediction
 from worldsim.types import Action, Clip, Observation, Pose
 
-GROUND_VIEWS = 3  # keyframes that are asked for what is underfoot
+WALL_VIEWS, GROUND_VIEWS = 3, 6  # keyframes that are asked for what is ahead, and underfoot
 STILL_M = 1e-3  # a body settles on the ground by ever smaller moves
 SHOWN_LEVEL = 0.3  # noise level at which real frames enter the context
 
@@ -185,13 +185,16 @@ def _grounded(dreamer: Dreamer, world: DreamWorld, here: Pose, there: Pose, acti
     """The move as far as the surfaces that memory and the last frame show allow it."""
     if dreamer.memory_mode is MemoryMode.OFF:
         return there
-    known = world.memory.retrieve(lookout(here, there), count=GROUND_VIEWS)
+    known = world.memory.retrieve(lookout(here, there), count=WALL_VIEWS)
     if not known:
         return there
     points = [dreamer.prepared.surface(key) for key in known]
     points.append(dreamer.prepared.close_by(world.observation))
     around = Surroundings(np.concatenate(points))
-    return step_on(around, here, there, world.move[1], jump=action.jump)
+    witnesses = world.memory.witnesses(underfoot(there), count=GROUND_VIEWS)
+    points += [dreamer.prepared.surface(key) for key in witnesses if key not in known]
+    ground = Surroundings(np.concatenate(points))
+    return step_on(around, ground, here, there, world.move[1], jump=action.jump)
 
 
 def _decode(

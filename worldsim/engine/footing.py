@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from worldsim.types import TICK_S, Pose
 
 EYE_M = 1.62  # above the feet
-BODY_M, FOOT_M = 0.3, 0.2  # radii of what is stopped and of what is carried
+BODY_M, SLACK_M = 0.3, 0.05  # radius of what is stopped, less what the camera's way may be off by
+FOOT_M, AROUND_M = 0.2, (0.35, 0.5)  # radii of what carries, and of where else ground is looked for
 STEP_M = 0.5  # higher edges have to be jumped
 HEADROOM_M = 0.1  # of the body above the eye
 JUMP_M = 8.9 * TICK_S  # the block world's body, a tick
@@ -25,7 +26,8 @@ GROUNDED_M = 0.25  # depths are not exact: this near to the floor the body stand
 SETTLING = 0.3  # share of such an error that is made good in a tick
 FEW = 4  # points that make no surface
 FLOOR_QUANTILE = 0.8  # of the heights of a floor's points
-LOOK_BACK_M, LOOK_DOWN_DEG = 2.0, 35.0  # from where the place underfoot is looked up
+LOOK_BACK_M, LOOK_DOWN_DEG = 2.0, 35.0  # from where what is in the way is looked up
+BELOW_M = (0.1, 2.1, 4.1)  # under the feet, where ground is looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +45,32 @@ class Surroundings:
         return self.points[inside, 1] - np.float32(pose.y - EYE_M)
 
     def floor(self, pose: Pose) -> float | None:
-        """Height of what carries the body over its feet, metres; None where nothing is known."""
-        heights = self.heights(pose, FOOT_M)
-        heights = heights[heights < STEP_M]
-        if len(heights) < FEW:
-            return None
-        highest = heights[heights > heights.max() - STEP_M]
-        return float(np.quantile(highest, FLOOR_QUANTILE))
+        """Height of what carries the body over its feet, metres; None where nothing is known.
+
+        Ground that was seen from afar is sparse: a wider column tells, too, how far it is down. It
+        does not lift the body, for the foot of a wall beside it is in that column as well.
+        """
+        height_m = _highest_level(self.heights(pose, FOOT_M))
+        if height_m is not None:
+            return height_m
+        wider = (_highest_level(self.heights(pose, radius_m)) for radius_m in AROUND_M)
+        return next((min(height_m, 0.0) for height_m in wider if height_m is not None), None)
 
     def obstacles(self, pose: Pose) -> int:
         """How many points the body would be in, above what it can step on."""
-        heights = self.heights(pose, BODY_M)
+        heights = self.heights(pose, BODY_M - SLACK_M)
         return int(np.count_nonzero((heights > STEP_M) & (heights < EYE_M + HEADROOM_M)))
+
+
+def _highest_level(
+    heights: NDArray[np.float32],  # [n] over the feet, metres
+) -> float | None:
+    """Of the highest surface that can be stepped on; None if there are too few points."""
+    heights = heights[heights < STEP_M]
+    if len(heights) < FEW:
+        return None
+    highest = heights[heights > heights.max() - STEP_M]
+    return float(np.quantile(highest, FLOOR_QUANTILE))
 
 
 def lookout(here: Pose, there: Pose) -> Pose:
@@ -66,10 +82,23 @@ def lookout(here: Pose, there: Pose) -> Pose:
     return behind.turned(0.0, LOOK_DOWN_DEG)
 
 
-def step_on(around: Surroundings, here: Pose, there: Pose, rise_m: float, *, jump: bool) -> Pose:
+def underfoot(there: Pose) -> NDArray[np.float32]:  # [P, 3] world, metres
+    """Places to ask memory for: from a ledge on, what is below was only seen from afar."""
+    return np.array([(there.x, there.y - EYE_M - m, there.z) for m in BELOW_M], np.float32)
+
+
+def step_on(
+    around: Surroundings,  # what may be in the way
+    ground: Surroundings,  # what may carry
+    here: Pose,
+    there: Pose,
+    rise_m: float,
+    *,
+    jump: bool,
+) -> Pose:
     """Where the body gets to on its way from here to there; `rise_m` is its last vertical move."""
     place = _stopped(around, here, there)
-    floor_m = around.floor(place)
+    floor_m = ground.floor(place)
     if floor_m is None:
         return place
     return place.moved(0.0, _risen(floor_m, rise_m, jump=jump), 0.0)

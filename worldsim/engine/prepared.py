@@ -21,7 +21,7 @@ from worldsim.model.trunk import Context
 from worldsim.model.world_model import WorldModel
 from worldsim.types import Observation, Pose
 
-KEPT = 16  # keyframes a world: a walk recalls the same few for many ticks
+KEPT = 24  # keyframes a world: a walk recalls the same few for many ticks
 STRIDE, NEARBY_M = 2, 12.0  # of surface points: every second pixel, if no farther than this
 CLOSE_M = 1.5  # what the body might run into next is no farther
 TOUCHING_M = 0.7  # nearer than this, even what is no smooth surface is in the way

@@ -171,6 +171,18 @@ class MemoryBank:
             self._used[number] = None
         return [self._keyframes[number] for number in numbers]
 
+    def witnesses(
+        self,
+        places: NDArray[np.float32],  # [P, 3] world, metres
+        *,
+        count: int,
+    ) -> list[Keyframe]:
+        """At most `count` keyframes that saw something at some places, the nearest eye first."""
+        known = self._hash.at(places)
+        seen = known.where(known.owners != NOBODY)
+        nearest = seen.owners[np.argsort(seen.depths, kind="stable")].tolist()
+        return [self._keyframes[number] for number in list(dict.fromkeys(nearest))[:count]]
+
     def snapshot(self) -> BankState:
         return BankState(
             dict(self._keyframes),
