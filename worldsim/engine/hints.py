@@ -23,7 +23,8 @@ IMAGINED = 0.05  # confidence of what was never seen, but imagined coarsely
 NEAREST_M = 0.05  # nearer points, and those behind the camera, are not in view; from twice on, all
 SAME_RELATIVE, SAME_PER_M = 0.1, 0.005  # inverse depths this close are the same surface
 SAME_SOFTNESS = 0.1  # how gradually, so that rounding decides nothing
-RIM_PX = 0.25  # likewise at the last frame's border
+LITTLE = 0.25  # share of a mix up to which it counts as none; the rest likewise as all
+RIM_PX = 0.25  # of the last frame's border, in which trust fades, too
 EDGE_PX = 3  # side of the squares whose nearest surface moves a pixel
 HIDDEN = 0.05  # trust in a colour where the last frame shows another surface
 FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
@@ -117,8 +118,9 @@ def moved_along(
     grid = (2.0 * pixels / size - 1.0).clamp(-2.0, 2.0)
     colour = F.grid_sample(last[:, :3], grid, padding_mode="border", align_corners=False)
     there = 1.0 / depth.clamp(min=NEAREST_M)
-    agrees = _share_that_shows(there, 1.0 / decode_depth(last[:, 3]), pixels)
-    confidence = trust[:, None, None] * inside * agrees.clamp(min=HIDDEN)
+    share = _share_that_shows(there, 1.0 / decode_depth(last[:, 3]), pixels)
+    agrees = ((share - LITTLE) / (1.0 - 2.0 * LITTLE)).clamp(HIDDEN, 1.0)
+    confidence = trust[:, None, None] * inside * agrees
     return torch.cat((colour, hint[:, 3:]), dim=1), confidence[:, None]
 
 
