@@ -46,3 +46,20 @@ def test_what_was_outside_of_the_last_frame_is_not_trusted() -> None:
 def test_a_place_hidden_behind_another_surface_is_hardly_trusted() -> None:
     _, confidence = move(wall(9.0), HERE, trust=0.8)
     assert torch.allclose(confidence, torch.full_like(confidence, 0.8 * HIDDEN))
+
+
+def test_beside_a_silhouette_trust_follows_the_share_of_the_mix_and_never_jumps() -> None:
+    last = wall(4.0)
+    last[..., 16:] = wall(12.0)[..., 16:]  # the right half shows another surface
+    here = torch.from_numpy(pose_matrices([HERE]))
+    steps = torch.linspace(0.0, 1.0, 101) * 4.0 / CAMERA.focal_px  # a pixel at 4 m, by hundredths
+    trusts = []
+    for step in steps.tolist():
+        there = torch.from_numpy(pose_matrices([HERE.moved(step, 0.0, 0.0)]))
+        _, confidence = moved_along(last, here, torch.ones(1), wall(4.0), there, CAMERA)
+        trusts.append(confidence[0, 0, 10, 15])
+    trust = torch.stack(trusts)
+    assert trust[0] == 1.0
+    assert torch.isclose(trust[50], torch.tensor(0.5), atol=0.02)
+    assert trust[-1] <= HIDDEN + 1e-3
+    assert trust.diff().abs().max() <= 0.03
