@@ -17,7 +17,10 @@ from worldsim.types import TICK_S, Pose
 
 EYE_M = 1.62  # above the feet
 BODY_M, SLACK_M = 0.3, 0.05  # radius of what is stopped, less what the camera's way may be off by
-FOOT_M, AROUND_M = 0.2, (0.35, 0.5)  # radii of what carries, and of where else ground is looked for
+FOOT_M, BELOW_RADII_M = 0.2, (0.2, 0.35, 0.5)  # of what carries, and of where it is looked for
+    0.2,
+    (0.2, 0.35, 0.5),
+)  # of what carries, and of where it is looked for below
 STEP_M = 0.5  # higher edges have to be jumped
 HEADROOM_M = 0.1  # of the body above the eye
 JUMP_M = 8.9 * TICK_S  # the block world's body, a tick
@@ -45,16 +48,17 @@ class Surroundings:
         return self.points[inside, 1] - np.float32(pose.y - EYE_M)
 
     def floor(self, pose: Pose) -> float | None:
-        """Height of what carries the body over its feet, metres; None where nothing is known.
+        """Height of what carries the body over its feet, metres; None where nothing is known."""
+        return _highest_level(self.heights(pose, FOOT_M))
 
-        Ground that was seen from afar is sparse: a wider column tells, too, how far it is down. It
-        does not lift the body, for the foot of a wall beside it is in that column as well.
+    def drop(self, pose: Pose) -> float | None:
+        """Height of the ground below the feet, metres, 0 at most; None where nothing is known.
+
+        What was seen from afar is sparse, so ever wider columns are asked. They do not lift a body:
+        the foot of a wall beside it is in them as well, and so is all that was ever dreamed there.
         """
-        height_m = _highest_level(self.heights(pose, FOOT_M))
-        if height_m is not None:
-            return height_m
-        wider = (_highest_level(self.heights(pose, radius_m)) for radius_m in AROUND_M)
-        return next((min(height_m, 0.0) for height_m in wider if height_m is not None), None)
+        levels = (_highest_level(self.heights(pose, radius_m)) for radius_m in BELOW_RADII_M)
+        return next((min(height_m, 0.0) for height_m in levels if height_m is not None), None)
 
     def obstacles(self, pose: Pose) -> int:
         """How many points the body would be in, above what it can step on."""
@@ -88,8 +92,8 @@ def underfoot(there: Pose) -> NDArray[np.float32]:  # [P, 3] world, metres
 
 
 def step_on(
-    around: Surroundings,  # what may be in the way
-    ground: Surroundings,  # what may carry
+    around: Surroundings,  # what may be in the way, and carries
+    ground: Surroundings,  # what more is known of what is below
     here: Pose,
     there: Pose,
     rise_m: float,
@@ -98,7 +102,9 @@ def step_on(
 ) -> Pose:
     """Where the body gets to on its way from here to there; `rise_m` is its last vertical move."""
     place = _stopped(around, here, there)
-    floor_m = ground.floor(place)
+    floor_m = around.floor(place)
+    if floor_m is None:
+        floor_m = ground.drop(place)
     if floor_m is None:
         return place
     return place.moved(0.0, _risen(floor_m, rise_m, jump=jump), 0.0)
