@@ -17,10 +17,8 @@ from worldsim.types import TICK_S, Pose
 
 EYE_M = 1.62  # above the feet
 BODY_M, SLACK_M = 0.3, 0.05  # radius of what is stopped, less what the camera's way may be off by
-FOOT_M, BELOW_RADII_M = 0.2, (0.2, 0.35, 0.5)  # of what carries, and of where it is looked for
-    0.2,
-    (0.2, 0.35, 0.5),
-)  # of what carries, and of where it is looked for below
+FOOT_M = 0.2  # radius of what carries
+BELOW_RADII_M = (0.2, 0.35, 0.5)  # of the columns in which ground is looked for below
 STEP_M = 0.5  # higher edges have to be jumped
 HEADROOM_M = 0.1  # of the body above the eye
 JUMP_M = 8.9 * TICK_S  # the block world's body, a tick
