@@ -11,8 +11,6 @@ from worldsim.engine.hints import IMAGINED
 from worldsim.model.world_model import FrameInputs
 
 H, W = 6, 8
-
-
 DREAMED, REAL = torch.tensor([False]), torch.tensor([True])
 
 
