@@ -154,8 +154,8 @@ def splat(
 
     Source: Zwicker et al. 2001, section 3, for planar patches instead of Gaussians.
     """
-    shapes = {tuple(getattr(surfels, field.name).shape) for field in fields(Surfels)}
-    if len(shapes) != 1 or surfels.x.ndim != 2:
+    shapes = [getattr(surfels, field.name).shape for field in fields(Surfels)]
+    if surfels.x.ndim != 2 or any(shape != shapes[0] for shape in shapes):
         raise ConfigError("surfels of one shape [B, P]", f"{shapes}", "Add the batch dimension.")
     if ceiling is not None and ceiling.shape != (len(surfels.x), height, width):
         raise ConfigError(

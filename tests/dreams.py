@@ -17,7 +17,7 @@ from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.checkpoint import Checkpoint
 from worldsim.model.presets import ModelConfig, preset
 from worldsim.model.trunk import Context, FrameKV
-from worldsim.model.world_model import FrameInputs, WorldModel
+from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 from worldsim.train.data import Episode
 from worldsim.types import Action, Clip, Observation, Pose
 
@@ -159,11 +159,14 @@ class StartedDream:
 
 
 class FrameSpy:
-    """Notes what an engine asks its model to denoise."""
+    """Notes what an engine asks its denoiser for."""
 
     def __init__(self, engine: WorldEngine) -> None:
         self.frames: list[FrameInputs] = []
-        engine._dreamer.model.register_forward_pre_hook(self._note)
+        self._denoiser = engine._dreamer.denoiser
+        self.name = self._denoiser.name
+        engine._dreamer = replace(engine._dreamer, denoiser=self)
 
-    def _note(self, model: torch.nn.Module, arguments: tuple[FrameInputs, object]) -> None:
-        self.frames.append(arguments[0])
+    def __call__(self, frames: FrameInputs, context: Context | None, /) -> Prediction:
+        self.frames.append(frames)
+        return self._denoiser(frames, context)

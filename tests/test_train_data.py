@@ -17,6 +17,8 @@ from worldsim.actions import from_vector, to_vector
 from worldsim.camera import Intrinsics
 from worldsim.engine.hints import TRUST_DREAM
 from worldsim.envs.blocks.blocks import Block
+from worldsim.envs.blocks.physics import EYE_M
+from worldsim.envs.blocks.seeker import STREWN_GEMS
 from worldsim.envs.blocks.tasks import ARRIVAL_M
 from worldsim.envs.blocks.world import BlockWorld
 from worldsim.errors import ConfigError
@@ -31,6 +33,7 @@ from worldsim.train.data import (
     DataConfig,
     Episode,
     EpisodePool,
+    WalkMix,
     render_episode,
     training_seeds,
 )
@@ -166,9 +169,12 @@ def test_an_action_and_a_move_lead_from_each_pose_to_the_next(world: BlockWorld)
 
 
 def test_impossible_data_configurations_are_refused() -> None:
-    for wrong in ({"ticks": 8}, {"first": 0}, {"first": 9, "pool": 8}, {"seek_share": 1.5}):
+    for wrong in ({"ticks": 8}, {"first": 0}, {"first": 9, "pool": 8}):
         with pytest.raises(ConfigError, match="first"):
             DataConfig(**wrong)
+    for wrong in ({"seek_share": 1.5}, {"afar_share": -0.1}, {"strewn_gems": -1}):
+        with pytest.raises(ConfigError, match="mix of walks"):
+            WalkMix(**wrong)
 
 
 def test_a_pool_is_filled_by_a_worker_and_keeps_its_size() -> None:
@@ -191,7 +197,7 @@ def test_a_pool_is_filled_by_a_worker_and_keeps_its_size() -> None:
 
 
 def test_a_seekers_episode_is_labelled_with_what_happened(world: BlockWorld) -> None:
-    episode = render_episode(world, 3, 95, seek_share=1.0)
+    episode = render_episode(world, 3, 95, WalkMix(seek_share=1.0, strewn_gems=STREWN_GEMS))
     x, _, z = world.beacon
     near = [math.hypot(p.x - x, p.z - z) <= ARRIVAL_M for p in episode.poses[1:]]
     reward, end = episode.happened.T
@@ -200,10 +206,22 @@ def test_a_seekers_episode_is_labelled_with_what_happened(world: BlockWorld) -> 
 
 
 def test_other_episodes_do_not_depend_on_the_share_of_seekers(world: BlockWorld) -> None:
-    plain, seeking = (render_episode(world, 4, 32, share) for share in (0.0, 1.0))
-    some = render_episode(world, 4, 32, seek_share=1e-9)
+    plain, seeking = (render_episode(world, 4, 32, WalkMix(seek_share=s)) for s in (0.0, 1.0))
+    some = render_episode(world, 4, 32, WalkMix(seek_share=1e-9))
     assert np.array_equal(some.rgb, plain.rgb)
     assert not np.array_equal(seeking.rgb, plain.rgb)
+
+
+def test_an_episode_afar_begins_on_the_ground_and_out_of_the_beacons_sight(
+    world: BlockWorld,
+) -> None:
+    for seed in range(5):
+        episode = render_episode(world, seed, 32, WalkMix(afar_share=1.0))
+        first = episode.poses[0]
+        x, _, z = world.beacon
+        assert math.hypot(first.x - x, first.z - z) > 40.0
+        under = (math.floor(first.x), math.floor(first.y - EYE_M) - 1, math.floor(first.z))
+        assert world.voxels.block(*under) not in (Block.AIR, Block.WATER), seed
 
 
 # Clips: actions[t] of a clip led to its frame t

@@ -56,12 +56,12 @@ def seek(world: BlockWorld, rng: np.random.Generator) -> Iterator[Action]:
         yield from _linger(rng)
 
 
-def strew_gems(world: BlockWorld, rng: np.random.Generator) -> None:
+def strew_gems(world: BlockWorld, rng: np.random.Generator, count: int = STREWN_GEMS) -> None:
     """Lay more gems on the open ground around the player: a land's own lie 13 m apart and more."""
     eye = world.pose
     surface = survey(world.voxels, math.floor(eye.x) - 32, math.floor(eye.z) - 32)
     ground = np.argwhere(surface.open)
-    for x, z in rng.permutation(ground)[:STREWN_GEMS].tolist():
+    for x, z in rng.permutation(ground)[:count].tolist():
         above = int(surface.top[x, z]) + 1
         world.voxels.set_block(surface.x0 + x, above, surface.z0 + z, Block.GEM)
 

@@ -67,6 +67,22 @@ def find_start(world: VoxelWorld) -> Start:
     return _start(world.seed, surface, *_FALLBACK)
 
 
+def find_afar(
+    world: VoxelWorld,
+    rng: np.random.Generator,
+    distance_m: tuple[float, float],  # least and most, from the origin
+) -> tuple[float, float, float] | None:
+    """Feet on dry ground under the open sky, anywhere; None where there is no such ground."""
+    angle, far_m = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(*distance_m)
+    x0, z0 = (int(far_m * turn) - _AREA // 2 for turn in (np.sin(angle), np.cos(angle)))
+    surface = survey(world, x0, z0)
+    places = np.argwhere(surface.open)
+    if not len(places):
+        return None
+    x, z = places[rng.integers(len(places))].tolist()
+    return x0 + x + 0.5, float(surface.top[x, z] + 1), z0 + z + 0.5
+
+
 def survey(world: VoxelWorld, x0: int, z0: int) -> Surface:
     """The highest blocks of a square of columns."""
     blocks = world.columns(x0, z0, _AREA, _AREA)

@@ -8,6 +8,7 @@ import torch
 
 from worldsim.model.checkpoint import Checkpoint
 from worldsim.model.conv import channels_last
+from worldsim.model.traced import traced
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
 
@@ -27,11 +28,10 @@ class TorchDenoiser:
     name = "torch"
 
     def __init__(self, model: WorldModel) -> None:
-        self._model = model
+        self._pass = traced(model.forward)
 
     def __call__(self, frames: FrameInputs, context: Context | None, /) -> Prediction:
-        prediction: Prediction = self._model(frames, context)
-        return prediction
+        return self._pass(frames, context)
 
 
 def torch_denoiser(checkpoint: Checkpoint, device: torch.device) -> TorchDenoiser:

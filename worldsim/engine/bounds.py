@@ -18,6 +18,7 @@ from torch import Tensor
 
 from worldsim.engine.hints import IMAGINED
 from worldsim.model.compositor import where_shown
+from worldsim.model.traced import traced
 from worldsim.model.world_model import FrameInputs
 
 AROUND_PX = 3  # side of the neighbourhood
@@ -26,6 +27,7 @@ FREE = 2.0  # any colour
 UNSURE, SURE = 0.4, 0.5  # a hint that keyframes agree on has more; from a dreamed last frame, less
 
 
+@traced
 def bounded(
     pictures: Tensor,  # [B, 4, H, W] dreamed from
     frames: FrameInputs,  # of one frame each

@@ -11,9 +11,10 @@ from torch import Tensor
 from worldsim.camera import Intrinsics, project, unproject
 from worldsim.memory.hint import Sources
 from worldsim.memory.planes import Planes, fit_planes
-from worldsim.memory.reproject import reproject
+from worldsim.memory.reproject import one_thread, reproject
 from worldsim.model.outpainter import COARSE_PX
 from worldsim.model.picture import decode_depth, encode_depth
+from worldsim.model.traced import traced
 
 TRUST_REAL = 1.0
 TRUST_DREAM = 0.6  # too little to contradict a real frame
@@ -70,6 +71,17 @@ def make_hint(
     Unknown pixels are filled smoothly from their surroundings: the model's residual then has to
     invent detail, not the mean (left empty, 250 training steps in, holes stayed grey and spread).
     """
+    if len(target_poses) > 1:
+        return _make_hint(remembered, target_poses, intrinsics)
+    with one_thread():
+        return _hint_of_one(remembered, target_poses, intrinsics)
+
+
+def _make_hint(
+    remembered: Remembered,
+    target_poses: Tensor,  # [B, 4, 4]
+    intrinsics: Intrinsics,
+) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] and [B, 1, H, W]
     sources = Sources(
         rgb=remembered.pictures[:, :, :3],
         depth=decode_depth(remembered.pictures[:, :, 3]),
@@ -84,6 +96,9 @@ def make_hint(
     return fill_unknown(picture, (confidence > 0).to(picture.dtype)), confidence
 
 
+_hint_of_one = traced(_make_hint)
+
+
 def with_imagined(
     hint: Tensor,  # [B, 4, H, W]
     confidence: Tensor,  # [B, 1, H, W]
@@ -95,6 +110,7 @@ def with_imagined(
     return torch.where(known, hint, fine), torch.where(known, confidence, IMAGINED)
 
 
+@traced
 def moved_along(
     last: Tensor,  # [B, 4, H, W] the frame before
     last_poses: Tensor,  # [B, 4, 4] world_from_camera

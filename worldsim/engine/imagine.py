@@ -25,6 +25,7 @@ from worldsim.memory.bank import Keyframe
 from worldsim.memory.judge import CLEAR_M
 from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse, coarse_rays
 from worldsim.model.picture import CHANNELS, SKY_CODE, decode_depth, from_picture
+from worldsim.model.traced import traced
 from worldsim.types import Pose
 
 WANTING = 0.01  # share of a view that nobody knows: from here on it is imagined
@@ -95,7 +96,16 @@ def _overlaid(
     """A hint with what was imagined where it knows nothing, and far away in front of its sky."""
     if imagined is None:
         return hint, confidence
-    picture, shown = reshown(dreamer, imagined, target)
+    return _laid_under(hint, confidence, *reshown(dreamer, imagined, target))
+
+
+@traced
+def _laid_under(
+    hint: Tensor,  # [1, 4, H, W]
+    confidence: Tensor,  # [1, 1, H, W]
+    picture: Tensor,  # [1, 4, H, W] what was imagined
+    shown: Tensor,  # [1, 1, H, W] its confidence
+) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
     far = (decode_depth(picture[:, 3:]) > CLEAR_M) & (picture[:, 3:] > SKY_CODE)
     is_new = (shown > 0) & ((confidence == 0) | (far & (hint[:, 3:] < SKY_CODE)))
     confidence = confidence.masked_fill(is_new, IMAGINED)
@@ -156,7 +166,7 @@ def _sample(
     )
     shape = (CHANNELS, camera.height // COARSE_PX, camera.width // COARSE_PX)
     noise = frame_noise(world.seed, -1 - world.frame, shape)  # not that of the frame
-    return dreamer.model.outpainter.sample(view, noise[None].to(dreamer.device))
+    return dreamer.prepared.imagine(view, noise[None].to(dreamer.device))
 
 
 def _ahead(last: Pose, target: Pose) -> Pose:

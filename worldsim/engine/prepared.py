@@ -17,6 +17,7 @@ from worldsim.camera import pixel_rays, pose_matrices
 from worldsim.engine.hints import Shown, show
 from worldsim.memory.bank import Keyframe
 from worldsim.model.picture import to_picture
+from worldsim.model.traced import traced
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import WorldModel
 from worldsim.types import Observation, Pose
@@ -36,6 +37,8 @@ class Preparations:
     def __init__(self, model: WorldModel, kept: int = KEPT) -> None:
         self._model = model
         self._device = model.stem.weight.device
+        self._recall = traced(model.recall)
+        self.imagine = traced(model.outpainter.sample)
         self.shown = lru_cache(kept)(self._shown)
         self.recalled = lru_cache(kept)(self._recalled)
         self.surface = lru_cache(kept)(self._surface)
@@ -56,9 +59,8 @@ class Preparations:
         picture = self.shown(keyframe).picture[None, None]
         pose = torch.from_numpy(pose_matrices([keyframe.pose])).to(self._device)
         valid = torch.ones(1, 1, dtype=torch.bool, device=self._device)
-        return self._model.recall(
-            picture, (anchor_from_world(anchor, self._device) @ pose)[None], valid
-        )
+        from_camera = (anchor_from_world(anchor, self._device) @ pose)[None]
+        return self._recall(picture, from_camera, valid)
 
     def _surface(self, keyframe: Keyframe) -> NDArray[np.float32]:  # [N, 3] world, metres
         """A keyframe's nearby surface points, but for those beside silhouettes."""

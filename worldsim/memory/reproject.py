@@ -24,7 +24,7 @@ from worldsim.memory.judge import FAR, Verdict, judge
 from worldsim.memory.planes import FLYING, FRINGE, Planes, around, fit_planes, surfels_in_view
 from worldsim.types import SKY_DEPTH_M
 
-__all__ = ["Hint", "Sources", "reproject"]
+__all__ = ["Hint", "Sources", "one_thread", "reproject"]
 
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
 HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
@@ -52,7 +52,7 @@ def reproject(
     if sources.depth.device.type != "cpu":
         return _reproject(sources, planes, target_world_from_camera, intrinsics)
     parts = [slice(start, start + CPU_CHUNK) for start in range(0, batch, CPU_CHUNK)]
-    with _one_thread():
+    with one_thread():
         hints = [
             _reproject(
                 sources.worlds(part),
@@ -70,7 +70,7 @@ def reproject(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Hundreds of operations of 10 us each: meeting a second thread after each costs more than it
     brings, and a hundredfold on a busy machine, where that thread is not running.
     """

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from worldsim.actions import to_vector
 from worldsim.camera import Intrinsics, pose_matrices
 from worldsim.envs.blocks.events import Happened, advance_watched
+from worldsim.envs.blocks.physics import Body
 from worldsim.envs.blocks.seeker import seek, strew_gems
+from worldsim.envs.blocks.spawn import find_afar
 from worldsim.envs.blocks.world import BlockWorld
 from worldsim.errors import ConfigError, WorldsimError
 from worldsim.model.heads import EVENTS
@@ -29,6 +31,7 @@ from worldsim.types import Action, Observation, Pose
 MAX_TRAINING_SEED = 1_000_000  # suites use 5,000,000 and up
 MOST_UNDRAWN = 60  # ticks that a seeker is on the way before its episode begins
 HELD_OUT_TICKS = 63  # of the walks that training never sees
+AFAR_M = (80.0, 500.0)  # from the origin: out of sight of the beacon
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,28 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WalkMix:
+    """Which share of the episodes of a block world is of which kind."""
+
+    afar_share: float = 0.0
+    """Begin far from the start, which is flat, open, and in sight of the world's only beacon."""
+    seek_share: float = 0.0
+    """Walk to gems and to the beacon, and so see them from nearby."""
+    strewn_gems: int = 0
+    """Gems laid around such a walk's start, for events to be frequent."""
+
+    def __post_init__(self) -> None:
+        shares = (self.afar_share, self.seek_share)
+        if not all(0 <= share <= 1 for share in shares) or self.strewn_gems < 0:
+            raise ConfigError(
+                "shares from 0 to 1, and no negative number of gems",
+                f"afar_share={self.afar_share}, seek_share={self.seek_share}, "
+                f"strewn_gems={self.strewn_gems}",
+                "Correct the mix of walks.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
     """Where episodes come from and how many are kept."""
 
@@ -95,22 +120,26 @@ class DataConfig:
     first: int = 48  # episodes to wait for before training starts
     renderer: str = "auto"
     seed: int = 0
-    seek_share: float = 0.0  # episodes that walk to gems and the beacon, where events are frequent
+    mix: WalkMix = WalkMix()  # of the episodes in the block world
 
     def __post_init__(self) -> None:
-        if not 0 < self.first <= self.pool or self.ticks < 32 or not 0 <= self.seek_share <= 1:
+        if not 0 < self.first <= self.pool or self.ticks < 32:
             raise ConfigError(
-                "0 < first <= pool, ticks >= 32 and a seek_share from 0 to 1",
-                f"first={self.first}, pool={self.pool}, ticks={self.ticks}, "
-                f"seek_share={self.seek_share}",
+                "0 < first <= pool and ticks >= 32",
+                f"first={self.first}, pool={self.pool}, ticks={self.ticks}",
                 "Correct the data configuration.",
             )
 
 
-def render_episode(world: BlockWorld, seed: int, ticks: int, seek_share: float = 0.0) -> Episode:
+def render_episode(
+    world: BlockWorld,
+    seed: int,
+    ticks: int,
+    mix: WalkMix = WalkMix(),
+) -> Episode:
     """Walk `ticks` ticks from a seed, and then draw all frames in one batch."""
     world.prepare(seed=seed)
-    walk = _walk(world, seed, seek_share)
+    walk = _walk(world, seed, mix)
     sights, actions, events = [world.sight(world.pose)], list[Action](), list[Happened]()
     for action in islice(walk, ticks):
         events.append(advance_watched(world, action))
@@ -134,16 +163,30 @@ def moves_between(poses: Sequence[Pose]) -> NDArray[np.float32]:  # [T, 3] of T+
     return np.array([b.displacement_from(a) for a, b in pairwise(poses)], np.float32)
 
 
-def _walk(world: BlockWorld, seed: int, seek_share: float) -> Iterator[Action]:
-    """A behaviour, or a search for gems and the beacon that has been going on for a while."""
+def _walk(world: BlockWorld, seed: int, mix: WalkMix) -> Iterator[Action]:
+    """A behaviour, here or afar, or a search for gems and the beacon that began a while ago."""
     rng = np.random.default_rng((seed, 1))
-    if rng.random() >= seek_share:
-        return behave(np.random.default_rng(seed))
-    strew_gems(world, rng)
+    kind = rng.random()
+    if kind < mix.seek_share:
+        return _search(world, rng, mix.strewn_gems)
+    if kind < mix.seek_share + (1.0 - mix.seek_share) * mix.afar_share:
+        _set_off_afar(world, rng)
+    return behave(np.random.default_rng(seed))
+
+
+def _search(world: BlockWorld, rng: np.random.Generator, gems: int) -> Iterator[Action]:
+    strew_gems(world, rng, gems)
     search = seek(world, rng)
     for action in islice(search, int(rng.integers(MOST_UNDRAWN))):
         world.advance(action)
     return search
+
+
+def _set_off_afar(world: BlockWorld, rng: np.random.Generator) -> None:
+    """Put the body far from the start, facing anywhere; where all is water it stays."""
+    feet = find_afar(world.voxels, rng, AFAR_M)
+    if feet is not None:
+        world.body = Body(*feet, yaw_deg=float(rng.uniform(-180.0, 180.0)))
 
 
 def training_seeds(seed: int, worker: int) -> Iterator[int]:
@@ -178,7 +221,7 @@ class BlockWalks:
     ) -> Iterator[Episode]:
         world = BlockWorld(intrinsics, renderer=config.renderer)
         for seed in training_seeds(config.seed, worker):
-            yield render_episode(world, seed, config.ticks, config.seek_share)
+            yield render_episode(world, seed, config.ticks, config.mix)
 
     def held_out(self, config: DataConfig, intrinsics: Intrinsics, count: int) -> list[Episode]:
         world = BlockWorld(intrinsics, renderer=config.renderer)

@@ -18,12 +18,13 @@ from rich.console import Console
 from torch import Tensor
 
 from worldsim.engine.hints import Remembered
+from worldsim.envs.blocks.seeker import STREWN_GEMS
 from worldsim.errors import ConfigError
 from worldsim.evaluate.events import average_precision
 from worldsim.model.heads import EVENTS, MOVE_SIZE
 from worldsim.model.world_model import FrameInputs, WorldModel
 from worldsim.train.batch import ClipBatch, ClipConfig, cut_clips, draw
-from worldsim.train.data import DataConfig, Episode
+from worldsim.train.data import DataConfig, Episode, WalkMix
 from worldsim.train.hints import (
     DamageConfig,
     clip_hints,
@@ -61,7 +62,9 @@ class HeadsRunConfig(RunConfig):
     """Clips dreamed from the model's own keyframes and last frames."""
     clips: ClipConfig = field(default_factory=lambda: ClipConfig(event_share=0.6))
     damage: DamageConfig = field(default_factory=DamageConfig)
-    data: DataConfig = field(default_factory=lambda: DataConfig(seek_share=0.7))
+    data: DataConfig = field(
+        default_factory=lambda: DataConfig(mix=WalkMix(seek_share=0.7, strewn_gems=STREWN_GEMS))
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,141 @@
+"""Functions of tensors that run without Python once they have been traced.
+
+A pass of a small model on a CPU is a thousand operations of some microseconds, and Python between
+them takes a quarter of its time. A trace runs the same operations in the same order, so its
+results are the same bit for bit; other threads may run Python meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import fields, is_dataclass
+from functools import wraps
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+AFTER: Final = 3  # calls with inputs of the same shapes before a trace is made: it takes 10 of them
+MOST: Final = 8  # traces of one function
+COUNTED: Final = 64  # forms and shapes whose calls are counted
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+
+def traced(function: Callable[P, R]) -> Callable[P, R]:
+    """A function to be called often: of tensors, data classes of tensors, and hashable values.
+
+    What it does may depend on shapes and on hashable values, but not on the values of tensors. On
+    a GPU, and where gradients are wanted, it runs as it is.
+    """
+    traces = _Traces(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        result: R = traces.call((args, tuple(kwargs), tuple(kwargs.values())))
+        return result
+
+    return call
+
+
+class _Traces:
+    """Owns the traces of one function, one for each form and shapes of its inputs."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._calls: Counter[Hashable] = Counter()
+        self._made: dict[Hashable, _Trace | None] = {}  # None where there can be none
+
+    def call(self, arguments: Any) -> Any:
+        tensors: list[Tensor] = []
+        form = _form(arguments, tensors)
+        if not _is_traceable(tensors):
+            return _applied(self._function, arguments)
+        key = (form, tuple((tensor.shape, tensor.dtype) for tensor in tensors))
+        trace = self._made.get(key)
+        if trace is None and self._is_time(key):
+            trace = self._made[key] = self._new(form, tensors)
+        return _applied(self._function, arguments) if trace is None else trace(tensors)
+
+    def _is_time(self, key: Hashable) -> bool:
+        """Whether inputs of this kind have come often enough; the first kinds are served."""
+        if len(self._made) >= MOST:
+            return False
+        if len(self._calls) >= COUNTED:
+            self._calls.clear()
+        self._calls[key] += 1
+        return self._calls[key] == AFTER + 1
+
+    def _new(self, form: Hashable, tensors: list[Tensor]) -> _Trace | None:
+        try:
+            return _Trace(self._function, form, tensors)
+        except RuntimeError as error:  # such as weights that are still to be trained
+            logger.debug("%s runs untraced: %s", self._function, error)
+            return None
+
+
+class _Trace:
+    """A function traced for inputs of one form and shapes."""
+
+    def __init__(self, function: Callable[..., Any], form: Hashable, tensors: list[Tensor]) -> None:
+        def flat(*inputs: Tensor) -> tuple[Tensor, ...]:
+            results: list[Tensor] = []
+            self._results = _form(_applied(function, _filled(form, iter(inputs))), results)
+            return tuple(results)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # sizes become constants, which is what is wanted
+            self._run = torch.jit.trace(flat, tuple(tensors), check_trace=False)
+
+    def __call__(self, tensors: list[Tensor]) -> Any:
+        with torch.jit.optimized_execution(False):  # it only makes the first runs slow
+            return _filled(self._results, iter(self._run(*tensors)))
+
+
+def _is_traceable(tensors: list[Tensor]) -> bool:
+    if torch.is_grad_enabled() or torch.jit.is_tracing():
+        return False
+    return all(tensor.device.type == "cpu" for tensor in tensors)
+
+
+def _applied(function: Callable[..., Any], arguments: Any) -> Any:
+    args, names, values = arguments
+    return function(*args, **dict(zip(names, values, strict=True)))
+
+
+class _Node(NamedTuple):
+    """A tuple, or a data class with the names of its fields."""
+
+    kind: type
+    names: tuple[str, ...]
+    parts: tuple[Hashable, ...]
+
+
+def _form(value: Any, tensors: list[Tensor]) -> Hashable:
+    """A value with slots in place of its tensors, which are appended to a list."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        return Tensor
+    if isinstance(value, tuple):
+        return _Node(tuple, (), tuple(_form(part, tensors) for part in value))
+    if is_dataclass(value) and not isinstance(value, type):
+        names = tuple(field.name for field in fields(value))
+        parts = tuple(_form(getattr(value, name), tensors) for name in names)
+        return _Node(type(value), names, parts)
+    return value
+
+
+def _filled(form: Hashable, tensors: Iterator[Tensor]) -> Any:
+    """The value of a form, with tensors in its slots."""
+    if form is Tensor:
+        return next(tensors)
+    if not isinstance(form, _Node):
+        return form
+    parts = [_filled(part, tensors) for part in form.parts]
+    return form.kind(**dict(zip(form.names, parts, strict=True))) if form.names else tuple(parts)
