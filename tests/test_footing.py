@@ -39,7 +39,7 @@ def walked(around: Surroundings, ticks: int, *, jump: bool = False, start: Pose 
     here, rise_m = start, 0.0
     for _ in range(ticks):
         there = here.moved_along(0.0, 0.0, WALK_M)
-        after = step_on(around, around, here, there, rise_m, jump=jump)
+        after = step_on(around, lambda: around, here, there, rise_m, jump=jump)
         here, rise_m = after, after.y - here.y
     return here
 
@@ -76,7 +76,7 @@ def test_a_wall_stops_a_body_before_it() -> None:
 
 def test_a_body_slides_along_a_wall() -> None:
     here = Pose(0.0, EYE_M, -1.65)
-    after = step_on(TERRACE, TERRACE, here, here.moved(0.15, 0.0, -0.15), 0.0, jump=False)
+    after = step_on(TERRACE, lambda: TERRACE, here, here.moved(0.15, 0.0, -0.15), 0.0, jump=False)
     assert (after.x, after.z) == pytest.approx((0.15, -1.65))
 
 
@@ -106,13 +106,14 @@ def test_the_foot_of_a_wall_beside_a_body_does_not_lift_it() -> None:
 def test_a_body_inside_of_something_can_leave_it() -> None:
     buried = AHEAD.moved(0.0, 0.0, -2.0)
     assert (
-        step_on(TERRACE, TERRACE, buried, buried.moved(0.0, 0.0, 0.2), 0.0, jump=False).z > buried.z
+        step_on(TERRACE, lambda: TERRACE, buried, buried.moved(0.0, 0.0, 0.2), 0.0, jump=False).z
+        > buried.z
     )
 
 
 def test_where_nothing_is_known_a_body_floats_on() -> None:
     there = AHEAD.moved(0.0, 0.0, 50.0)
-    assert step_on(MEADOW, MEADOW, AHEAD, there, -0.3, jump=False) == there
+    assert step_on(MEADOW, lambda: MEADOW, AHEAD, there, -0.3, jump=False) == there
 
 
 def test_ground_is_looked_up_below_the_feet() -> None:

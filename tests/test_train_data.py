@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from dreams import begun, plane_clip, plane_episode
+from dreams import FrameSpy, begun, plane_clip, plane_episode
 from numpy.typing import NDArray
 
 from worldsim.actions import from_vector, to_vector
@@ -309,11 +309,10 @@ def test_the_model_is_trained_on_what_the_engine_will_tell_it() -> None:
         [episode], ClipConfig(clips=1, frames=frames, sink_share=0.0), np.random.default_rng(0)
     )
     engine, heard = begun(clip=plane_clip(actions[:FIRST_TARGET])), []
-    model = engine._dreamer.model
-    model.pose_head.register_forward_pre_hook(lambda _, inputs: heard.append(inputs))
-    model.register_forward_pre_hook(lambda _, inputs: heard.append(inputs))
+    pose_head, asked = engine._dreamer.model.pose_head, FrameSpy(engine).frames
+    pose_head.register_forward_pre_hook(lambda _, inputs: heard.append(inputs))
     engine.step(actions[FIRST_TARGET])
-    (_, action, motion), (inputs, _) = heard[:2]
+    (_, action, motion), inputs = heard[0], asked[0]
     assert torch.equal(action[0], batch.next_actions[0, 0])
     assert torch.allclose(motion[0], batch.motion[0, 0], atol=1e-5)
     assert torch.equal(inputs.action[0, 0], batch.actions[0, 1])

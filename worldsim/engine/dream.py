@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from worldsim.engine.aside import context_aside, foresee
 from worldsim.engine.assemble import (
     Dreamer,
     action_vectors,
@@ -23,6 +25,7 @@ from worldsim.engine.footing import Surroundings, lookout, step_on, underfoot
 from worldsim.engine.imagine import completed
 from worldsim.engine.kv_cache import KVCache
 from worldsim.engine.recollect import recollect
+from worldsim.kernels.threads import all_threads, one_thread
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.heads import settled
@@ -77,6 +80,16 @@ def advance(
     poses: Sequence[Pose | None],
 ) -> None:
     """Dream the next frame of each world, at the dreamed pose or at the one given."""
+    with one_thread() if len(worlds) == 1 else nullcontext():
+        _advance(dreamer, worlds, actions, poses)
+
+
+def _advance(
+    dreamer: Dreamer,
+    worlds: Sequence[DreamWorld],
+    actions: Sequence[Action],
+    poses: Sequence[Pose | None],
+) -> None:
     with dreamer.metrics.stage("pose"):
         vectors = action_vectors(dreamer, actions)
         targets = _target_poses(dreamer, worlds, actions, vectors, poses)
@@ -115,15 +128,17 @@ def _dream(
     with metrics.stage("retrieve"):
         recalled = [recall(dreamer, w, pose) for w, pose in zip(worlds, targets, strict=True)]
     with metrics.stage("hint"):
+        foreseen = [foresee(dreamer, w, pose) for w, pose in zip(worlds, targets, strict=True)]
+        context = context_aside(dreamer, worlds, recalled)
         hints = recollect(dreamer, worlds, targets, recalled)
     with metrics.stage("imagine"):
-        hints = completed(dreamer, worlds, targets, recalled, hints)
+        hints = completed(dreamer, worlds, targets, recalled, hints, foreseen)
     with metrics.stage("context"):
         frames = frame_inputs(dreamer, worlds, vectors, targets, hints)
-        context = context_of(dreamer, worlds, recalled)
-    with metrics.stage("denoise"):
-        prediction = denoise(dreamer.denoiser, frames, context, dreamer.levels)
-    with metrics.stage("decode"):
+        attended = context.result()
+    with metrics.stage("denoise"), all_threads():
+        prediction = denoise(dreamer.denoiser, frames, attended, dreamer.levels)
+    with metrics.stage("decode"), all_threads():
         observations = _decode(dreamer, worlds, prediction, frames, targets)
     with metrics.stage("remember"):
         for i, world in enumerate(worlds):
@@ -190,10 +205,13 @@ def _grounded(dreamer: Dreamer, world: DreamWorld, here: Pose, there: Pose, acti
         return there
     points = [dreamer.prepared.surface(key) for key in known]
     points.append(dreamer.prepared.close_by(world.observation))
+
+    def ground() -> Surroundings:
+        witnesses = world.memory.witnesses(underfoot(there), count=GROUND_VIEWS)
+        more = [dreamer.prepared.surface(key) for key in witnesses if key not in known]
+        return Surroundings(np.concatenate(points + more))
+
     around = Surroundings(np.concatenate(points))
-    witnesses = world.memory.witnesses(underfoot(there), count=GROUND_VIEWS)
-    points += [dreamer.prepared.surface(key) for key in witnesses if key not in known]
-    ground = Surroundings(np.concatenate(points))
     return step_on(around, ground, here, there, world.move[1], jump=action.jump)
 
 

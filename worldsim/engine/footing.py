@@ -8,6 +8,7 @@ knows nothing it floats on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +92,7 @@ def underfoot(there: Pose) -> NDArray[np.float32]:  # [P, 3] world, metres
 
 def step_on(
     around: Surroundings,  # what may be in the way, and carries
-    ground: Surroundings,  # what more is known of what is below
+    ground: Callable[[], Surroundings],  # what more is known of what is below, if that is needed
     here: Pose,
     there: Pose,
     rise_m: float,
@@ -102,7 +103,7 @@ def step_on(
     place = _stopped(around, here, there)
     floor_m = around.floor(place)
     if floor_m is None:
-        floor_m = ground.drop(place)
+        floor_m = ground().drop(place)
     if floor_m is None:
         return place
     return place.moved(0.0, _risen(floor_m, rise_m, jump=jump), 0.0)

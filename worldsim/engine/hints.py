@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldsim.camera import Intrinsics, project, unproject
+from worldsim.kernels.threads import one_thread
 from worldsim.memory.hint import Sources
 from worldsim.memory.planes import Planes, fit_planes
-from worldsim.memory.reproject import one_thread, reproject
+from worldsim.memory.reproject import reproject
 from worldsim.model.outpainter import COARSE_PX
 from worldsim.model.picture import decode_depth, encode_depth
 from worldsim.model.traced import traced
@@ -51,6 +52,7 @@ class Shown:
     planes: Planes  # of one source of one world
 
 
+@traced
 def show(picture: Tensor) -> Shown:
     """Fit the planes of a picture, as `make_hint` would."""
     return Shown(picture, fit_planes(decode_depth(picture[None, None, 3])))

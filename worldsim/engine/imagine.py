@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from worldsim.camera import pose_matrices
+from worldsim.engine.aside import Foreseen, foresee
 from worldsim.engine.assemble import Dreamer, as_pictures, recall
 from worldsim.engine.dream_world import DreamWorld, origin
 from worldsim.engine.hints import IMAGINED, fill_unknown, with_imagined
 from worldsim.engine.noise import frame_noise
 from worldsim.engine.recollect import recollect, reshown
+from worldsim.kernels.threads import all_threads
 from worldsim.memory.bank import Keyframe
 from worldsim.memory.judge import CLEAR_M
 from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse, coarse_rays
@@ -43,12 +45,13 @@ def completed(
     targets: Sequence[Pose],
     recalled: Sequence[list[Keyframe]],
     known: tuple[Tensor, Tensor],  # [B, 4, H, W] a picture, [B, 1, H, W] its confidence
+    foreseen: Sequence[Foreseen | None],
 ) -> tuple[Tensor, Tensor]:  # the same, of more
     """What memory shows, completed by what an outpainter imagines, if these weights have one."""
     if not dreamer.model.outpainter.is_trained:
         return known
     hints, confidences = (part.split(1) for part in known)
-    each = zip(worlds, targets, recalled, hints, confidences, strict=True)
+    each = zip(worlds, targets, recalled, hints, confidences, foreseen, strict=True)
     whole = [_completed(dreamer, *one) for one in each]
     return torch.cat([hint for hint, _ in whole]), torch.cat([sure for _, sure in whole])
 
@@ -60,13 +63,14 @@ def _completed(
     recalled: list[Keyframe],
     hint: Tensor,  # [1, 4, H, W]
     confidence: Tensor,  # [1, 1, H, W]
+    foreseen: Foreseen | None,
 ) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
     """The hint of one world, with what was imagined before, or is imagined now."""
     if _is_near(world, target, recalled) and shows_sky(hint):
         _imagine(dreamer, world, target, sky=True)
     elif unknown_share(confidence) < SHOWING:
         return hint, confidence
-    overlaid = _overlaid(dreamer, world.imagined, target, hint, confidence)
+    overlaid = _overlaid(dreamer, world.imagined, target, hint, confidence, foreseen)
     if not _is_wanting(world, overlaid[1]):
         return overlaid
     _imagine(dreamer, world, target, sky=False)
@@ -92,11 +96,13 @@ def _overlaid(
     target: Pose,
     hint: Tensor,  # [1, 4, H, W]
     confidence: Tensor,  # [1, 1, H, W]
+    foreseen: Foreseen | None = None,
 ) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
-    """A hint with what was imagined where it knows nothing, and far away in front of its sky."""
+    """A hint, and under it what was imagined."""
     if imagined is None:
         return hint, confidence
-    return _laid_under(hint, confidence, *reshown(dreamer, imagined, target))
+    known = foreseen and foreseen.of(imagined)
+    return _laid_under(hint, confidence, *(known or reshown(dreamer, imagined, target)))
 
 
 @traced
@@ -106,6 +112,7 @@ def _laid_under(
     picture: Tensor,  # [1, 4, H, W] what was imagined
     shown: Tensor,  # [1, 1, H, W] its confidence
 ) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
+    """What was imagined where the hint knows nothing, and far away in front of its sky."""
     far = (decode_depth(picture[:, 3:]) > CLEAR_M) & (picture[:, 3:] > SKY_CODE)
     is_new = (shown > 0) & ((confidence == 0) | (far & (hint[:, 3:] < SKY_CODE)))
     confidence = confidence.masked_fill(is_new, IMAGINED)
@@ -136,8 +143,9 @@ def _is_wanting(
 def _imagine(dreamer: Dreamer, world: DreamWorld, target: Pose, *, sky: bool) -> None:
     """Look ahead, and keep what was imagined there in place of the last."""
     pose = target if sky else _ahead(world.observation.pose, target)
+    foreseen = foresee(dreamer, world, pose)
     known = recollect(dreamer, [world], [pose], [recall(dreamer, world, pose)])
-    hint, confidence = _overlaid(dreamer, world.imagined, pose, *known)
+    hint, confidence = _overlaid(dreamer, world.imagined, pose, *known, foreseen)
     if sky:
         confidence = confidence.masked_fill(hint[:, 3:] < SKY_CODE, 0.0)
         hint = fill_unknown(hint, (confidence > 0).float())
@@ -166,7 +174,8 @@ def _sample(
     )
     shape = (CHANNELS, camera.height // COARSE_PX, camera.width // COARSE_PX)
     noise = frame_noise(world.seed, -1 - world.frame, shape)  # not that of the frame
-    return dreamer.prepared.imagine(view, noise[None].to(dreamer.device))
+    with all_threads():
+        return dreamer.prepared.imagine(view, noise[None].to(dreamer.device))
 
 
 def _ahead(last: Pose, target: Pose) -> Pose:

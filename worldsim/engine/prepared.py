@@ -15,6 +15,7 @@ from torch import Tensor
 
 from worldsim.camera import pixel_rays, pose_matrices
 from worldsim.engine.hints import Shown, show
+from worldsim.kernels.threads import one_thread
 from worldsim.memory.bank import Keyframe
 from worldsim.model.picture import to_picture
 from worldsim.model.traced import traced
@@ -60,7 +61,8 @@ class Preparations:
         pose = torch.from_numpy(pose_matrices([keyframe.pose])).to(self._device)
         valid = torch.ones(1, 1, dtype=torch.bool, device=self._device)
         from_camera = (anchor_from_world(anchor, self._device) @ pose)[None]
-        return self._recall(picture, from_camera, valid)
+        with one_thread():  # in whichever thread of Python: two would round differently
+            return self._recall(picture, from_camera, valid)
 
     def _surface(self, keyframe: Keyframe) -> NDArray[np.float32]:  # [N, 3] world, metres
         """A keyframe's nearby surface points, but for those beside silhouettes."""

@@ -8,8 +8,6 @@ Shape letters as in `worldsim.types`; P is the number of pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import torch
@@ -19,12 +17,13 @@ from torch import Tensor
 
 from worldsim.camera import Intrinsics, invert_rigid, pixel_rays
 from worldsim.kernels.splat import Surfels, positive, splat
+from worldsim.kernels.threads import one_thread
 from worldsim.memory.hint import Hint, Sources
 from worldsim.memory.judge import FAR, Verdict, judge
 from worldsim.memory.planes import FLYING, FRINGE, Planes, around, fit_planes, surfels_in_view
 from worldsim.types import SKY_DEPTH_M
 
-__all__ = ["Hint", "Sources", "one_thread", "reproject"]
+__all__ = ["Hint", "Sources", "reproject"]
 
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
 HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
@@ -67,19 +66,6 @@ def reproject(
         torch.cat([hint.depth for hint in hints]),
         torch.cat([hint.confidence for hint in hints]),
     )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hundreds of operations of 10 us each: meeting a second thread after each costs more than it
-    brings, and a hundredfold on a busy machine, where that thread is not running.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _reproject(
