@@ -212,7 +212,7 @@ def test_a_wanderer_walks_on_in_a_world_that_it_knows_nothing_of(walled: bool) -
     world.pose = world.pose.moved(0.0, 0.0, -5.9 if walled else 0.0)  # the wall is at -6
     for _ in range(400):
         before = world.pose
-        world.advance(wanderer.act(world.pose))
+        world.advance(wanderer.act(world.observe()))
         walked_m += float(np.linalg.norm(world.pose.position() - before.position()))
         assert abs(world.pose.pitch_deg) < 30.0
     assert walked_m > 30.0

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, TRUST_TOUCHED
 from worldsim.engine.kv_cache import KVCache
+from worldsim.engine.specks import is_torn
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Action, Observation, Pose
@@ -62,13 +63,18 @@ def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: boo
 def remember(world: DreamWorld, *, touched: bool = False) -> None:
     """Offer the last frame to memory, which keeps it if it shows something new or was touched.
 
-    A dream with its face against a wall is worth nothing, and often is inside of what it made up.
+    A dream with its face against a wall is worth nothing, and often is inside of what it made up;
+    one that has come apart would spread.
     """
     seen = world.observation
-    if not (world.is_real or touched) and float(np.median(seen.depth)) < FACING_M:
+    if not (world.is_real or touched) and _is_worthless(seen):
         return
     trust = TRUST_REAL if world.is_real else TRUST_TOUCHED if touched else TRUST_DREAM
     world.memory.insert(seen.rgb, seen.depth, seen.pose, world.frame, trust, touched=touched)
+
+
+def _is_worthless(dreamed: Observation) -> bool:
+    return float(np.median(dreamed.depth)) < FACING_M or is_torn(dreamed.depth)
 
 
 def origin(pose: Pose) -> tuple[float, float, float]:

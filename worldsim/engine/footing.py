@@ -18,6 +18,7 @@ from worldsim.types import TICK_S, Pose
 
 EYE_M = 1.62  # above the feet
 BODY_M, SLACK_M = 0.3, 0.05  # radius of what is stopped, less what the camera's way may be off by
+NOSE_M = 0.45  # this far before its eyes the body is stopped as well: nearer, dreams come apart
 FOOT_M = 0.2  # radius of what carries
 BELOW_RADII_M = (0.2, 0.35, 0.5)  # of the columns in which ground is looked for below
 STEP_M = 0.5  # higher edges have to be jumped
@@ -59,8 +60,11 @@ class Surroundings:
         levels = (_highest_level(self.heights(pose, radius_m)) for radius_m in BELOW_RADII_M)
         return next((min(height_m, 0.0) for height_m in levels if height_m is not None), None)
 
-    def obstacles(self, pose: Pose) -> int:
-        """How many points the body would be in, above what it can step on."""
+    def obstacles(self, pose: Pose) -> tuple[int, int]:
+        """How many points the body would be in, and its nose, above what it can step on."""
+        return self._inside(pose), self._inside(pose.moved_along(0.0, 0.0, NOSE_M))
+
+    def _inside(self, pose: Pose) -> int:
         heights = self.heights(pose, BODY_M - SLACK_M)
         return int(np.count_nonzero((heights > STEP_M) & (heights < EYE_M + HEADROOM_M)))
 
@@ -111,13 +115,14 @@ def step_on(
 
 def _stopped(around: Surroundings, here: Pose, there: Pose) -> Pose:
     """The whole move, or the part of it along one axis of the world, or none."""
-    tolerated = around.obstacles(here) + FEW
+    tolerated = [points + FEW for points in around.obstacles(here)]
     dx, dz = there.x - here.x, there.z - here.z
     stay = there.moved(-dx, 0.0, -dz)
     along_x, along_z = stay.moved(dx, 0.0, 0.0), stay.moved(0.0, 0.0, dz)
     longer_first = (along_x, along_z) if abs(dx) > abs(dz) else (along_z, along_x)
     for place in (there, *longer_first):
-        if around.obstacles(place) < tolerated:
+        met = around.obstacles(place)
+        if all(points < most for points, most in zip(met, tolerated, strict=True)):
             return place
     return stay
 

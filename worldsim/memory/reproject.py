@@ -28,6 +28,8 @@ __all__ = ["Hint", "Sources", "reproject"]
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
 HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
 HOLE_NEIGHBOURS = 5  # of 8 that must be nearer
+SPECK_RELATIVE, SPECK_PER_M = 0.2, 0.004  # inverse depths farther apart are not one surface
+NOTHING = -1.0  # in place of the inverse depth where nothing is seen
 DOUBT_WEIGHT = 0.2  # of a colour tap beside a silhouette
 CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its cache
 
@@ -185,14 +187,28 @@ def _render(
     intrinsics: Intrinsics,
 ) -> Hint:
     rgb = _sample_colour(verdict, planes, sources.rgb, intrinsics)
-    known = verdict.confidence > 0
+    confidence = verdict.confidence * (1 - _is_speck(w, verdict.confidence, intrinsics))
+    known = confidence > 0
     depth = torch.where(w > 1 / SKY_DEPTH_M, w.clamp(min=1 / SKY_DEPTH_M).reciprocal(), SKY_DEPTH_M)
     shape = {"h": intrinsics.height, "w": intrinsics.width}
     return Hint(
         rearrange(rgb * known[:, None], "b c (h w) -> b c h w", **shape),
         rearrange(depth * known, "b (h w) -> b h w", **shape),
-        rearrange(verdict.confidence, "b (h w) -> b h w", **shape),
+        rearrange(confidence, "b (h w) -> b h w", **shape),
     )
+
+
+def _is_speck(
+    w: Tensor,  # [B, P] inverse depth in the target view
+    confidence: Tensor,  # [B, P]
+    intrinsics: Intrinsics,
+) -> Tensor:  # [B, P] 1 where all four neighbours show another surface or nothing, else 0
+    """What is seen so near that its source's pixels lie far apart, or where sources disagree."""
+    seen = torch.where(confidence > 0, w, NOTHING).view(-1, intrinsics.height, intrinsics.width)
+    wide = F.pad(seen[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    beside = (wide[:, 1:-1, :-2], wide[:, 1:-1, 2:], wide[:, :-2, 1:-1], wide[:, 2:, 1:-1])
+    nearest = torch.stack([(one - seen).abs_() for one in beside]).amin(0)
+    return positive(nearest.sub_(SPECK_RELATIVE * seen.abs() + SPECK_PER_M)).flatten(1)
 
 
 def _sample_colour(

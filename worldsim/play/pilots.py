@@ -6,7 +6,7 @@ for `scripted`, which in a true world looks up the ways in a copy of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ from worldsim.errors import BackendError, ConfigError
 from worldsim.play.wanderer import Wanderer
 from worldsim.record.format import WorldInfo
 from worldsim.record.script import Script, bundled_scripts, compile_script, load_script
-from worldsim.types import Action, Observation, Pose
+from worldsim.types import Action, Observation
 
 NAMES = ("random", "scripted")
 HELD_TICKS = (1, 10)  # a random choice, least and most
@@ -35,12 +35,6 @@ class Pilot(Protocol):
     def begin(self, info: WorldInfo, /) -> None: ...
 
     def act(self, seen: Observation, /) -> Action: ...
-
-
-class Walker(Protocol):
-    """Somebody who needs to know no more than where the eye is."""
-
-    def act(self, eye: Pose, /) -> Action: ...
 
 
 class RandomPilot:
@@ -89,13 +83,13 @@ class ScriptedPilot:
     name = "scripted"
 
     def __init__(self) -> None:
-        self._walker: Walker = Wanderer(0)
+        self._walk = Wanderer(0).act
 
     def begin(self, info: WorldInfo, /) -> None:
-        self._walker = _explorer(info) or Wanderer(info.seed or 0)
+        self._walk = _explorer(info) or Wanderer(info.seed or 0).act
 
     def act(self, seen: Observation, /) -> Action:
-        return self._walker.act(seen.pose)
+        return self._walk(seen)
 
 
 def pilot_named(policy: str) -> Pilot:
@@ -122,7 +116,7 @@ def pilot_named(policy: str) -> Pilot:
     )
 
 
-def _explorer(info: WorldInfo) -> Walker | None:
+def _explorer(info: WorldInfo) -> Callable[[Observation], Action] | None:
     """Who knows the ways of a true world that began with its seed."""
     if info.kind != "real" or info.seed is None:
         return None
@@ -130,7 +124,7 @@ def _explorer(info: WorldInfo) -> Walker | None:
 
     player = ScriptedPlayer("explore")
     player.begin(info.seed, info.scene)
-    return player
+    return lambda seen: player.act(seen.pose)
 
 
 def _trained(path: Path) -> Pilot:

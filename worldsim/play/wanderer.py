@@ -1,7 +1,7 @@
-"""A player who wanders: on and on, over what can be jumped, and away from what cannot be passed.
+"""A player who wanders: on and on, with open eyes, around what is in the way or over it.
 
-It is told nothing but where the eye is, so it walks through a dream, a picture's dream or the true
-world alike, with or without a seed.
+It is told nothing but what the eye sees and where it is, so it walks through a dream, a picture's
+dream or the true world alike, with or without a seed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from worldsim.types import Action, Pose
+from worldsim.types import Action, Observation, Pose
 
 WALK_TICKS: Final = (60, 200)  # of a walk, least and most
 SPRINT_SHARE: Final = 0.3  # of walks
@@ -23,8 +23,10 @@ TURN_DEG: Final = 8.0  # at most, a tick
 AWAY_DEG: Final = (60.0, 150.0)  # from what cannot be passed
 GLANCE_DEG: Final = (30.0, 90.0)  # to either side, between two walks
 REST_PITCH_DEG: Final = 6.0  # a little down: the way ahead and the land behind it
+WARY_M, HALT_M = 3.0, 1.2  # what is nearer ahead is walked around; even nearer, not walked up to
+NEAREST_SHARE: Final = 0.2  # of what is seen in a direction is allowed to be nearer than its way
 
-Script = Generator[Action, Pose, Pose]  # it is sent the eye after each action
+Script = Generator[Action, Observation, Observation]  # it is sent what is seen after each action
 
 
 class Wanderer:
@@ -34,53 +36,73 @@ class Wanderer:
         self._rng = np.random.default_rng(seed)
         self._script: Script | None = None
 
-    def act(self, eye: Pose) -> Action:
-        """What to do at this pose, metres and degrees."""
+    def act(self, seen: Observation) -> Action:
+        """What to do when this is seen."""
         if self._script is None:
-            self._script = _wander(eye, self._rng)
+            self._script = _wander(seen, self._rng)
             return next(self._script)
-        return self._script.send(eye)
+        return self._script.send(seen)
 
 
-def _wander(eye: Pose, rng: np.random.Generator) -> Script:
+def _wander(seen: Observation, rng: np.random.Generator) -> Script:
     while True:
-        eye = yield from _walk(eye, rng)
-        eye = yield from _glance(eye, rng)
+        seen = yield from _walk(seen, rng)
+        seen = yield from _glance(seen, rng)
 
 
-def _walk(eye: Pose, rng: np.random.Generator) -> Script:
+def _walk(seen: Observation, rng: np.random.Generator) -> Script:
     sprint = bool(rng.random() < SPRINT_SHARE)
-    halted = 0
+    halted, side = 0, 0.0
     for _ in range(int(rng.integers(*WALK_TICKS))):
-        before = eye
-        eye = yield Action(
-            forward=True,
-            sprint=sprint,
+        before = seen.pose
+        left_m, ahead_m, right_m = ways_m(seen)
+        if ahead_m > WARY_M:
+            side = 0.0
+        elif side == 0.0:
+            side = 1.0 if right_m > left_m else -1.0
+        seen = yield Action(
+            forward=ahead_m > HALT_M or halted > 0,
+            sprint=sprint and side == 0.0,
             jump=halted >= JUMP_AFTER,
-            yaw_deg=float(rng.normal(0.0, BEND_DEG)),
-            pitch_deg=_clipped(REST_PITCH_DEG - eye.pitch_deg),
+            yaw_deg=side * TURN_DEG + float(rng.normal(0.0, BEND_DEG)),
+            pitch_deg=_clipped(REST_PITCH_DEG - before.pitch_deg),
         )
-        moved_m = math.dist((eye.x, eye.z), (before.x, before.z))
-        halted = halted + 1 if moved_m < STUCK_M else 0
+        halted = halted + 1 if _moved_m(before, seen.pose) < STUCK_M else 0
         if halted >= LEAVE_AFTER:
-            eye = yield from _turn(eye, float(rng.choice((-1.0, 1.0)) * rng.uniform(*AWAY_DEG)))
+            seen = yield from _turn(seen, float(rng.choice((-1.0, 1.0)) * rng.uniform(*AWAY_DEG)))
             halted = 0
-    return eye
+    return seen
 
 
-def _glance(eye: Pose, rng: np.random.Generator) -> Script:
+def ways_m(seen: Observation) -> tuple[float, float, float]:
+    """How far the ways to the left, ahead and to the right are open, metres.
+
+    By the middle rows of the picture: below is the ground, above are the crowns.
+    """
+    rows = seen.depth[len(seen.depth) // 3 : len(seen.depth) // 2]
+    left, ahead, right = (
+        float(np.quantile(part, NEAREST_SHARE)) for part in np.array_split(rows, 3, axis=1)
+    )
+    return left, ahead, right
+
+
+def _moved_m(before: Pose, after: Pose) -> float:
+    return math.dist((after.x, after.z), (before.x, before.z))
+
+
+def _glance(seen: Observation, rng: np.random.Generator) -> Script:
     """Stand, look to one side, and walk on in between."""
     aside_deg = float(rng.choice((-1.0, 1.0)) * rng.uniform(*GLANCE_DEG))
-    eye = yield from _turn(eye, aside_deg)
-    return (yield from _turn(eye, -aside_deg * float(rng.uniform(0.0, 1.0))))
+    seen = yield from _turn(seen, aside_deg)
+    return (yield from _turn(seen, -aside_deg * float(rng.uniform(0.0, 1.0))))
 
 
-def _turn(eye: Pose, angle_deg: float) -> Script:
+def _turn(seen: Observation, angle_deg: float) -> Script:
     """In equal steps; it needs no telling where that leads."""
     ticks = max(math.ceil(abs(angle_deg) / TURN_DEG), 1)
     for _ in range(ticks):
-        eye = yield Action(yaw_deg=angle_deg / ticks)
-    return eye
+        seen = yield Action(yaw_deg=angle_deg / ticks)
+    return seen
 
 
 def _clipped(turn_deg: float) -> float:
