@@ -218,6 +218,17 @@ def test_a_wanderer_walks_on_in_a_world_that_it_knows_nothing_of(walled: bool) -
     assert walked_m > 30.0
 
 
+@pytest.mark.parametrize(("open_side", "turn"), [("left", -1.0), ("right", 1.0)])
+def test_a_wanderer_turns_to_the_open_side_of_what_is_near(open_side: str, turn: float) -> None:
+    depth = np.full_like(SEEN.depth, 0.8)
+    third = depth.shape[1] // 3
+    depth[:, slice(0, third) if open_side == "left" else slice(-third, None)] = 20.0
+    wanderer = Wanderer(3)
+    actions = [wanderer.act(Observation(SEEN.rgb, depth, SEEN.pose)) for _ in range(3)]
+    assert all(action.yaw_deg * turn > 2.0 for action in actions)
+    assert not actions[0].forward  # not with the nose against it
+
+
 def test_a_scripted_pilot_knows_its_ways_in_a_true_world_from_wherever_it_begins() -> None:
     world, pilot = BlockWorld(task=None), ScriptedPilot()
     world.prepare(seed=5)

@@ -39,7 +39,7 @@ NEARBY_M = 16.0  # so many metres away count as much as a turn by 60 degrees in 
 class BankConfig:
     """When a frame is admitted, and how much is kept."""
 
-    max_bytes: int = 200_000_000
+    max_bytes: int = 160_000_000
     novelty: float = 0.15  # share of a frame's points that must be new
     contradiction: float = 0.05  # share of known points that it must look through
     moved_m: float = 3.0  # with a little novelty, a keyframe at least every so many metres
