@@ -84,3 +84,9 @@ def recorded_vpt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[O
 
 def _same(source: Path, installed: Path) -> bool:
     return installed.is_file() and filecmp.cmp(source, installed, shallow=False)
+
+
+@pytest.fixture
+def noise_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random weights dream specks, which memory would turn away."""
+    monkeypatch.setattr("worldsim.engine.dream_world.is_torn", lambda _: False)

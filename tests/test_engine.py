@@ -24,7 +24,6 @@ from dreams import (
 )
 
 from worldsim.backends.denoiser import TorchDenoiser
-from worldsim.engine import dream_world
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream import advance, new_world
 from worldsim.engine.dream_world import STILL, DreamWorld, prepare_move
@@ -138,8 +137,8 @@ def test_memory_sees_the_whole_clip_and_counts_its_frames() -> None:
     assert {key.frame for key in engine.memory.keyframes} >= {0, 2, 4}
 
 
-def test_dreamed_frames_are_trusted_less_than_real_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dream_world, "is_torn", lambda _: False)  # random weights dream noise
+@pytest.mark.usefixtures("noise_is_remembered")
+def test_dreamed_frames_are_trusted_less_than_real_ones() -> None:
     engine = begun(clip=plane_clip([]))
     for _ in range(6):
         engine.step(Action(yaw_deg=45.0))

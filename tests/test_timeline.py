@@ -56,6 +56,7 @@ def test_a_state_larger_than_the_limit_is_kept_alone() -> None:
     assert len(branches.present.spans) == 1
 
 
+@pytest.mark.usefixtures("noise_is_remembered")
 def test_what_a_dream_has_given_up_is_charged_to_the_state_that_keeps_it() -> None:
     engine = begun()
     before = engine.snapshot()
