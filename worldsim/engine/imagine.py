@@ -19,6 +19,7 @@ from worldsim.camera import pose_matrices
 from worldsim.engine.aside import Foreseen, foresee
 from worldsim.engine.assemble import Dreamer, as_pictures, recall
 from worldsim.engine.dream_world import DreamWorld, origin
+from worldsim.engine.ground import with_land
 from worldsim.engine.hints import IMAGINED, fill_unknown, with_imagined
 from worldsim.engine.noise import frame_noise
 from worldsim.engine.recollect import recollect, reshown
@@ -175,7 +176,8 @@ def _sample(
     shape = (CHANNELS, camera.height // COARSE_PX, camera.width // COARSE_PX)
     noise = frame_noise(world.seed, -1 - world.frame, shape)  # not that of the frame
     with all_threads():
-        return dreamer.prepared.imagine(view, noise[None].to(dreamer.device))
+        picture = dreamer.prepared.imagine(view, noise[None].to(dreamer.device))
+    return with_land(picture, view.known, view.rays, -here[0, :3, 2])
 
 
 def _ahead(last: Pose, target: Pose) -> Pose:
