@@ -83,7 +83,7 @@ class ScriptedPilot:
     name = "scripted"
 
     def __init__(self) -> None:
-        self._walk = Wanderer(0).act
+        self._walk: Callable[[Observation], Action] = Wanderer(0).act
 
     def begin(self, info: WorldInfo, /) -> None:
         self._walk = _explorer(info) or Wanderer(info.seed or 0).act
