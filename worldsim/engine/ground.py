@@ -3,7 +3,7 @@
 An outpainter is unsure of the last pixels of land before the fog, a row of its coarse picture or
 less, and sky is always likely. So at each look ahead the land ended a little nearer; every place
 became a hilltop, and a walk of 2,000 ticks led down by 52 m. Now land goes on as high as it is in
-each column of the picture, and no lower than a step under the feet: with the first alone, a slope
+each column of the picture, and no lower than just under the feet: with the first alone, a slope
 that led down went on to do so.
 """
 
@@ -19,7 +19,7 @@ from worldsim.model.traced import traced
 
 BELOW_DEG = 4.0  # under the horizon; nearer to it, the fog may hide all land
 IN_SIGHT_M = 30.0  # farther land is in the fog
-LEAST_BELOW_M, MOST_BELOW_M = 0.5, 1.8  # the eye: other land does not go on
+LEAST_BELOW_M, MOST_BELOW_M = 0.5, 1.8  # of the eye, land that goes on
 
 
 @traced

@@ -2,8 +2,8 @@
 
 Where memory contradicts itself, neighbouring pixels take different sides, and what is made of such
 a frame in the next one is worse. Specks tell: points before both of their neighbours, or behind
-both. Of a block world's pictures they are at most 0.3 percent, of dreams as a rule 0.1 to 0.3, of
-dreams that have come apart 1 to 10 (2,000 frames, 128 x 80 pixels).
+both. Of a block world's pictures they are at most 0.25 percent (320 frames of 8 walks, 128 x 80
+pixels), of dreams as a rule 0.1 to 0.3, of dreams that have come apart 1 to 10.
 """
 
 from __future__ import annotations
