@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,9 @@ from rich.console import Console
 from rich.progress import track
 
 from worldsim.engine.engine import WorldEngine
+from worldsim.errors import ConfigError
 from worldsim.record.script import compile_script, load_script
+from worldsim.tools.command import run
 from worldsim.types import TICK_HZ
 
 CAPTION_PX = 14
@@ -34,10 +38,17 @@ class MediaConfig:
     """Keep one frame in so many."""
     quality: int = 60
 
+    def __post_init__(self) -> None:
+        if self.out.suffix != ".webp":
+            raise ConfigError("--out ending in .webp", f"{self.out}", "Name the file so.")
 
-def main() -> None:
+
+def main() -> int:
+    return run(partial(tyro.cli, MediaConfig, description=MediaConfig.__doc__), make)
+
+
+def make(config: MediaConfig, console: Console) -> None:
     """Write one animated WebP."""
-    config = tyro.cli(MediaConfig, description=MediaConfig.__doc__)
     engine = WorldEngine.from_pretrained(config.checkpoint)
     walks = [
         [captioned(rgb, scene, config.scale) for rgb in walk(engine, scene, config)]
@@ -61,7 +72,7 @@ def main() -> None:
         method=6,
     )
     megabytes = config.out.stat().st_size / 1e6
-    Console().print(f"{config.out}: {len(frames)} frames, {megabytes:.2f} MB")
+    console.print(f"{config.out}: {len(frames)} frames, {megabytes:.2f} MB")
 
 
 def walk(
@@ -90,4 +101,4 @@ def captioned(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
