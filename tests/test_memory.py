@@ -306,3 +306,10 @@ def test_votes_of_trusted_frames_weigh_more():
     trusts[5] = 1.0
     found = vote_frames(seen_while_turning(trusts), pose_matrix(TURN[6]), INTRINSICS, 3)
     assert found[0] == 5
+
+
+@pytest.mark.parametrize("trust", [0.1, 0.6, 1.0])
+def test_votes_never_choose_a_frame_twice(trust):
+    known = seen_while_turning([trust] * len(TURN))
+    found = vote_frames(known, pose_matrix(TURN[6]), INTRINSICS, len(TURN))
+    assert len(set(found)) == len(found)

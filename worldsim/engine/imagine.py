@@ -34,8 +34,8 @@ from worldsim.types import Pose
 WANTING = 0.01  # share of a view that nobody knows: from here on it is imagined
 SHOWING = 0.003  # share from which on what was imagined before is shown
 URGENT = 0.1  # at once; smaller shares wait some ticks after the last time
-PAUSE_TICKS = 3
-AHEAD_TICKS, AHEAD_DEG = 6, 40.0  # of a turn, and no farther than this
+PAUSE_TICKS = 6  # a look ahead serves as long as it looks ahead
+AHEAD_TICKS, AHEAD_DEG = PAUSE_TICKS, 40.0  # of a turn, and no farther than this
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
 BACK_M = 3.0  # this near to where an older frame was seen, its horizon is known
 

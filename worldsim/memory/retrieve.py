@@ -104,7 +104,10 @@ def _greedy(
     covers: NDArray[np.float32],  # [F, N] how well a frame covers a pixel; later rows are newer
     count: int,
 ) -> list[int]:
-    """Rows that together cover the most pixels, each chosen for what the earlier ones lack."""
+    """Rows that together cover the most pixels, each chosen for what the earlier ones lack.
+
+    None is chosen twice, though a frame that is trusted little lacks something of its own.
+    """
     bonus = 1.0 + NEW_BONUS * np.linspace(0.0, 1.0, len(covers))
     missing = np.ones(covers.shape[1], np.float32)
     picks: list[int] = []
@@ -115,4 +118,5 @@ def _greedy(
             break
         picks.append(best)
         missing *= 1.0 - covers[best]
+        bonus[best] = 0.0
     return picks
