@@ -2,46 +2,88 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from dreams import LOOK_AROUND, WALK, begun, make_engine, plane_clip, plane_episode, random_model
+from dreams import LOOK_AROUND, WALK, begun, make_engine, plane_episode, random_model
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from worldsim.engine.engine import WorldEngine
 from worldsim.engine.events import Chances, chances, outcome
 from worldsim.engine.state import EngineState
+from worldsim.engine.surroundings import AROUND_M, GRAIN_M, points_around
+from worldsim.memory.bank import MemoryBank
 from worldsim.model.checkpoint import WEIGHTS_NAME, save_checkpoint
-from worldsim.model.heads import EVENTS, MOVE_SIZE, EventHead
-from worldsim.model.presets import preset
-from worldsim.train.batch import FIRST_TARGET, ClipConfig, sample_clips
-from worldsim.types import Action
-
-TINY = preset("tiny")
+from worldsim.model.heads import EVENTS, MOVE_SIZE, POINT_SIZE, POINTS, EventHead
+from worldsim.train.event_lessons import event_samples
+from worldsim.types import SKY_DEPTH_M, Action, Clip
 
 
-def test_the_head_of_the_shipped_size_is_small() -> None:
-    assert sum(p.numel() for p in EventHead(preset("small")).parameters()) < 200_000
+def some_points(rows: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Points, which of them there are, and moves."""
+    valid = torch.ones(rows, 5, dtype=torch.bool)
+    valid[:, 3:] = False
+    return torch.randn(rows, 5, POINT_SIZE), valid, torch.randn(rows, MOVE_SIZE)
+
+
+def test_the_head_is_small() -> None:
+    assert sum(p.numel() for p in EventHead().parameters()) < 20_000
 
 
 def test_an_untrained_head_finds_everything_as_likely_as_not() -> None:
-    head = EventHead(TINY)
-    logits = head(torch.randn(3, TINY.tokens, TINY.dim), torch.randn(3, MOVE_SIZE))
-    assert torch.equal(logits, torch.zeros(3, len(EVENTS)))
+    head = EventHead()
+    assert torch.equal(head(*some_points(3)), torch.zeros(3, len(EVENTS)))
     assert not head.is_trained
     torch.nn.init.ones_(head.out.weight)
     assert head.is_trained
 
 
-def test_the_head_hears_tokens_and_motion_and_no_other_row() -> None:
+def test_the_head_hears_points_and_motion_and_no_other_row() -> None:
     head = random_model().event_head
-    tokens, move = torch.randn(2, TINY.tokens, TINY.dim), torch.randn(2, MOVE_SIZE)
-    before = head(tokens, move)
-    for changed in ((tokens + torch.randn_like(tokens), move), (tokens, move + 1.0)):
-        assert not torch.equal(head(*changed), before)
-    assert torch.allclose(head(tokens[:1], move[:1]), before[:1], atol=1e-6)
+    points, valid, move = some_points(2)
+    before = head(points, valid, move)
+    for changed in ((points + torch.randn_like(points), move), (points, move + 1.0)):
+        assert not torch.equal(head(changed[0], valid, changed[1]), before)
+    assert torch.allclose(head(points[:1], valid[:1], move[:1]), before[:1], atol=1e-6)
+
+
+def test_the_order_of_points_and_those_that_are_not_there_make_no_difference() -> None:
+    head = random_model().event_head
+    points, valid, move = some_points(2)
+    before = head(points, valid, move)
+    elsewhere = torch.where(valid[..., None], points, 7.0)
+    for same in (elsewhere, points):
+        assert torch.allclose(head(same.flip(1), valid.flip(1), move), before, atol=1e-6)
+
+
+# What is around a body
+
+
+def test_the_points_around_a_body_are_told_from_its_eye_and_heading() -> None:
+    engine = begun()
+    world = engine._state()
+    points = points_around(engine._dreamer.prepared, world.memory, world.observation)
+    assert 0 < len(points) <= POINTS
+    assert np.hypot(points[:, 0], points[:, 2]).max() < AROUND_M
+    assert points[:, 3:].min() >= 0.0 and points[:, 3:].max() <= 1.0
+    turned = replace(world.observation, pose=world.observation.pose.turned(90.0, 0.0))
+    memory = MemoryBank(engine.intrinsics)
+    memory.insert(turned.rgb, turned.depth, world.observation.pose, 0)
+    seen_behind = replace(turned, depth=np.full_like(turned.depth, SKY_DEPTH_M))
+    again = points_around(engine._dreamer.prepared, memory, seen_behind)
+    assert len(again) > 0
+    assert again[:, 0].mean() < 0.0  # what was ahead is to the left after a turn to the right
+
+
+def test_points_are_thinned_out_evenly() -> None:
+    engine = begun()
+    world = engine._state()
+    points = points_around(engine._dreamer.prepared, world.memory, world.observation)
+    assert len(np.unique(np.floor(points[:, :3] / GRAIN_M), axis=0)) > 0.4 * len(points)
 
 
 # What a tick pays
@@ -116,15 +158,17 @@ def test_an_engine_without_a_trained_head_tells_no_events(tmp_path: Path) -> Non
         assert (step.reward, step.terminated) == (0.0, False)
 
 
-def test_the_head_is_trained_on_the_motion_that_the_engine_tells_it() -> None:
-    actions = [Action(forward=True, yaw_deg=3.0 * i) for i in range(FIRST_TARGET)]
-    actions += [Action(left=True, yaw_deg=20.0), Action(back=True)]
-    clips = ClipConfig(clips=1, frames=2, sink_share=0.0)
-    batch = sample_clips([plane_episode(actions)], clips, np.random.default_rng(0))
-    engine, heard = begun(clip=plane_clip(actions[:FIRST_TARGET])), []
+def test_the_head_is_trained_on_what_the_engine_tells_it() -> None:
+    actions = [Action(forward=True, yaw_deg=3.0 * i) for i in range(8)]
+    actions += [Action(left=True, yaw_deg=20.0)]
+    episode = plane_episode(actions)
+    shown = tuple(episode.observation(t) for t in range(9))
+    engine, heard = begun(clip=Clip(shown, tuple(actions[:8]))), []
+    samples = event_samples(engine._dreamer.prepared, episode, engine.intrinsics)
     engine._dreamer.model.event_head.register_forward_pre_hook(lambda _, given: heard.append(given))
-    next_pose = plane_clip(actions).observations[FIRST_TARGET + 1].pose
-    engine.step(actions[FIRST_TARGET], pose=next_pose)
-    (_, before), (_, after) = heard
-    assert torch.allclose(before[0], batch.motion[0, 0, :MOVE_SIZE], atol=1e-5)
-    assert torch.allclose(after[0], batch.motion[0, 1, :MOVE_SIZE], atol=1e-5)
+    engine.step(actions[8], pose=episode.poses[9])
+    (points, valid, before), (*_, after) = heard
+    assert torch.allclose(before[0], samples.move[7], atol=1e-5)
+    assert torch.allclose(after[0], samples.move[8], atol=1e-5)
+    assert torch.equal(valid[0], samples.valid[7])
+    assert torch.allclose(points[0], samples.points[7], atol=1e-5)

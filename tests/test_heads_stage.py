@@ -17,20 +17,21 @@ from rich.console import Console
 
 from worldsim.errors import ConfigError
 from worldsim.model.checkpoint import load_checkpoint
-from worldsim.model.heads import EVENTS, MOVE_SIZE, EventHead
+from worldsim.model.heads import EVENTS, MOVE_SIZE, POINT_SIZE, EventHead
 from worldsim.model.presets import preset
 from worldsim.model.world_model import WorldModel
 from worldsim.train import heads_stage
 from worldsim.train.batch import ClipConfig
 from worldsim.train.data import DataConfig, Episode
-from worldsim.train.heads_stage import HeadsRunConfig, HeadsStage, event_aps
+from worldsim.train.event_lessons import EventLessons, disturbed
+from worldsim.train.heads_stage import HeadName, HeadsRunConfig, HeadsStage
 from worldsim.train.losses import event_loss
 from worldsim.train.runtime import Runtime
 from worldsim.train.trainer import SAVING_S, Trainer
 from worldsim.types import Action
 
 WALK = [Action(forward=True, yaw_deg=3.0)] * 31
-CLIPS = ClipConfig(clips=2, frames=3, event_share=0.5)
+CLIPS = ClipConfig(clips=2, frames=3)
 
 
 @pytest.fixture(autouse=True)
@@ -90,20 +91,21 @@ def test_a_batch_without_events_has_a_finite_loss() -> None:
     assert torch.isfinite(event_loss(torch.zeros(8, 2), torch.ones(8, 2)))
 
 
-def test_a_head_learns_a_rare_event_that_its_tokens_show() -> None:
+def test_a_head_learns_a_rare_event_that_its_points_show() -> None:
     torch.manual_seed(0)
-    config = preset("tiny")
-    head, shown = EventHead(config), torch.rand(256, len(EVENTS)) < 0.06
-    tokens = 0.3 * torch.randn(256, config.tokens, config.dim)
-    for i in range(len(EVENTS)):
-        tokens[shown[:, i], 3, 8 * i : 8 * i + 8] += 3.0
-    optimizer = torch.optim.AdamW(head.parameters(), 2e-3)
-    for _ in range(60):
+    head, near = EventHead(), torch.rand(256, len(EVENTS)) < 0.06
+    points = torch.rand(256, 24, POINT_SIZE)
+    points[:, :2, :3] = 2.0
+    for i, colour in enumerate(((0.0, 1.0, 1.0), (1.0, 0.0, 1.0))):
+        points[:, i, 3:] = torch.tensor(colour)
+        points[near[:, i], i, :3] = 0.0
+    told = points, torch.ones(256, 24, dtype=torch.bool), torch.zeros(256, MOVE_SIZE)
+    optimizer = torch.optim.AdamW(head.parameters(), 5e-3)
+    for _ in range(150):
         optimizer.zero_grad()
-        event_loss(head(tokens, torch.zeros(256, MOVE_SIZE)), shown.float()).backward()
+        event_loss(head(*told), near.float()).backward()
         optimizer.step()
-    likely = head(tokens, torch.zeros(256, MOVE_SIZE)) > 0
-    assert (likely == shown).float().mean() > 0.98
+    assert ((head(*told) > 0) == near).float().mean() > 0.98
 
 
 # The stage
@@ -141,9 +143,9 @@ def test_an_evaluation_tells_precisions_beside_base_rates(tmp_path: Path) -> Non
     losses_of(stage)
     with torch.no_grad():
         scores = stage.evaluate(stage.model, 1, tmp_path)
-    names = {"right_cm", "forward_cm", "inertia_cm"}
-    names |= {f"{event}_{what}" for event in EVENTS for what in ("ap", "base")}
-    assert set(scores) == names | {f"own_{name}" for name in names}
+    moves = {"right_cm", "forward_cm", "inertia_cm"}
+    events = {f"{event}_{what}" for event in EVENTS for what in ("ap", "base")}
+    assert set(scores) == moves | {f"own_{name}" for name in moves} | events
     assert all(np.isfinite(score) for score in scores.values())
     for event in EVENTS:
         assert 0.0 < scores[f"{event}_base"] < 1.0
@@ -151,12 +153,48 @@ def test_an_evaluation_tells_precisions_beside_base_rates(tmp_path: Path) -> Non
 
 
 def test_an_event_that_never_happened_has_no_precision() -> None:
-    stage = make_stage()
-    losses_of(stage)
-    held = stage._held_out[""]
-    quiet = replace(held, events=torch.zeros_like(held.events))
+    quiet = replace(eventful(), events=np.zeros((len(WALK), len(EVENTS)), dtype=np.bool_))
+    lessons = EventLessons(random_model())
+    lessons.hold_out([quiet])
     with torch.no_grad():
-        assert event_aps(stage.model, quiet) == {}
+        assert lessons.scores(lessons.model) == {}
+
+
+@pytest.mark.parametrize("head", ["pose", "events"])
+def test_one_head_can_be_trained_without_the_other(head: HeadName, tmp_path: Path) -> None:
+    stage = make_stage(heads=(head,))
+    losses = losses_of(stage)
+    assert set(losses) == {"total", head}
+    losses["total"].backward()
+    trained = {"pose": "pose_head.", "events": "event_head."}[head]
+    for name, parameter in stage.model.named_parameters():
+        assert (parameter.grad is not None) == name.startswith(trained), name
+    with torch.no_grad():
+        scores = stage.evaluate(stage.model, 1, tmp_path)
+    assert ("right_cm" in scores) == (head == "pose")
+    assert ("end_ap" in scores) == (head == "events")
+
+
+def test_no_head_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no head"):
+        HeadsRunConfig(heads=())
+
+
+# What the event head learns from
+
+
+def test_disturbed_points_keep_their_distances_but_for_a_little() -> None:
+    torch.manual_seed(0)
+    lessons = EventLessons(random_model())
+    lessons.take(eventful(), np.random.default_rng(0))
+    (samples,) = lessons._kept
+    turned = disturbed(samples)
+    far = [part.points[..., :3].norm(dim=-1)[turned.valid] for part in (samples, turned)]
+    assert (far[0] - far[1]).abs().mean() < 0.15
+    assert turned.move.norm(dim=-1) == pytest.approx(samples.move.norm(dim=-1), abs=1e-5)
+    assert torch.allclose(turned.move[:, 1], samples.move[:, 1])
+    assert not (turned.valid & ~samples.valid).any()
+    assert torch.equal(turned.events, samples.events)
 
 
 def test_too_few_episodes_to_hold_some_out_are_refused() -> None:
@@ -184,4 +222,4 @@ def test_a_run_of_the_stage_is_resumed_and_leaves_a_model_that_sees_events(tmp_p
     assert steps[1] == 2 * steps[0]
     assert load_checkpoint(tmp_path / "checkpoint").model.event_head.is_trained
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert any("own_end_ap" in line for line in log)
+    assert any("end_ap" in line for line in log)

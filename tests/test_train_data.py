@@ -21,7 +21,6 @@ from worldsim.envs.blocks.seeker import STREWN_GEMS
 from worldsim.envs.blocks.tasks import ARRIVAL_M
 from worldsim.envs.blocks.world import BlockWorld
 from worldsim.errors import ConfigError
-from worldsim.model.heads import EVENTS
 from worldsim.model.picture import from_picture
 from worldsim.model.presets import preset
 from worldsim.train import data
@@ -216,34 +215,8 @@ def test_an_episode_afar_begins_on_the_ground_and_out_of_the_beacons_sight(
 # Clips: actions[t] of a clip led to its frame t
 
 
-def eventful_episode(*, reward: int, end: int) -> Episode:
-    """Numbered; the actions that led to these frames brought an event."""
-    events = np.zeros((TICKS, len(EVENTS)), dtype=np.bool_)
-    events[reward - 1, EVENTS.index("reward")] = True
-    events[end - 1, EVENTS.index("end")] = True
-    return replace(numbered_episode(), events=events)
-
-
-def test_the_events_of_a_clip_belong_to_its_frames() -> None:
-    episode = eventful_episode(reward=20, end=30)
-    config = ClipConfig(clips=48, event_share=0.5)
-    batch = sample_clips([episode], config, np.random.default_rng(0))
-    frames = numbers(batch.pictures)
-    assert np.array_equal(batch.events[..., EVENTS.index("reward")], frames == 20)
-    assert np.array_equal(batch.events[..., EVENTS.index("end")], frames == 30)
-
-
-def test_clips_are_cut_around_each_kind_of_event_as_often() -> None:
-    config = ClipConfig(clips=200, event_share=1.0, sink_share=0.0)
-    for reward, end in ((20, 30), (FIRST_TARGET, TICKS - 1)):  # the last frame has no next action
-        episode = eventful_episode(reward=reward, end=end)
-        shown = sample_clips([episode], config, np.random.default_rng(0)).events.any(dim=1)
-        assert shown.any(dim=1).all()
-        assert torch.allclose(shown.float().mean(dim=0), torch.tensor(0.5), atol=0.1)
-
-
 def test_an_episode_without_labels_has_no_events() -> None:
-    assert not sample(ClipConfig(event_share=1.0)).events.any()
+    assert not numbered_episode().happened.any()
 
 
 @pytest.mark.parametrize("sink_share", [0.0, 1.0])

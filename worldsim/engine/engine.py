@@ -59,6 +59,7 @@ class WorldEngine:
         self._dreamer = Dreamer(checkpoint.model, denoiser, levels, memory, self.metrics, prepared)
         self._device = device
         self._world: DreamWorld | None = None
+        self._told: Chances | None = None  # of the last tick, once it was asked
 
     @staticmethod
     def from_pretrained(
@@ -137,8 +138,9 @@ class WorldEngine:
     @property
     def chances(self) -> Chances:
         """How likely the last tick was rewarded, and ended the episode, by what is seen."""
-        (seen,) = chances(self._dreamer, [self._state()])
-        return seen
+        if self._told is None:
+            (self._told,) = chances(self._dreamer, [self._state()])
+        return self._told
 
     @property
     def memory_mode(self) -> str:
@@ -172,8 +174,7 @@ class WorldEngine:
             return self.restore(state)
         noise_seed = 0 if seed is None else require_seed(seed)
         start = self._start_clip(seed, scene, image, clip)
-        self._world = begin(self._dreamer, noise_seed, start)
-        return own_copy(self._world.observation)
+        return self._enter(begin(self._dreamer, noise_seed, start))
 
     def step(self, action: Action, *, pose: Pose | None = None) -> StepResult:
         """Dream the frame after an action; `pose` overrides where the dream thinks it gets to.
@@ -186,6 +187,7 @@ class WorldEngine:
     def observe(self, action: Action, observation: Observation) -> None:
         """Show the dream the real frame that followed an action, instead of dreaming it."""
         absorb(self._dreamer, self._state(), action, fitted(observation, self.intrinsics))
+        self._told = None
 
     def snapshot(self) -> EngineState:
         """Everything that the future depends on; cheap, and untouched by later steps."""
@@ -203,8 +205,7 @@ class WorldEngine:
                 f"one of {state.model_hash}",
                 "Load the checkpoint that made the state.",
             )
-        self._world = revive(state, self._dreamer)
-        return own_copy(self._world.observation)
+        return self._enter(revive(state, self._dreamer))
 
     def fork(self) -> WorldEngine:
         """A second engine at the same moment; they share the model and nothing else."""
@@ -229,7 +230,11 @@ class WorldEngine:
 
     def close(self) -> None:
         """Drop the world; the engine can be reset again."""
-        self._world = None
+        self._world = self._told = None
+
+    def _enter(self, world: DreamWorld) -> Observation:
+        self._world, self._told = world, None
+        return own_copy(world.observation)
 
     def _state(self) -> DreamWorld:
         if self._world is None:
@@ -274,11 +279,14 @@ def step_together(
             "Make them with batch().",
         )
     dreamer, worlds = engines[0]._dreamer, [engine._state() for engine in engines]
-    before = chances(dreamer, worlds)
+    before = [engine.chances for engine in engines]
     advance(dreamer, worlds, actions, poses or [None] * len(worlds))
+    told = chances(dreamer, worlds)
+    for engine, now in zip(engines, told, strict=True):
+        engine._told = now
     return [
         StepResult(own_copy(world.observation), *outcome(then, now))
-        for world, then, now in zip(worlds, before, chances(dreamer, worlds), strict=True)
+        for world, then, now in zip(worlds, before, told, strict=True)
     ]
 
 

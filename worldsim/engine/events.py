@@ -1,4 +1,4 @@
-"""What a dreamed tick brought, as the event head sees it."""
+"""What a dreamed tick brought, as the event head finds it in what memory knows around the body."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream_world import DreamWorld
+from worldsim.engine.surroundings import padded, points_around
 
 LIKELY = 0.5  # what is more likely than this has happened
 
@@ -24,9 +25,13 @@ class Chances:
 @torch.inference_mode()
 def chances(dreamer: Dreamer, worlds: Sequence[DreamWorld]) -> list[Chances]:
     """Of the last tick of each world; they follow from the world's state alone."""
-    tokens = torch.stack([world.tokens for world in worlds])
+    head = dreamer.model.event_head
+    if not head.is_trained:
+        return [Chances(LIKELY, LIKELY) for _ in worlds]
+    clouds = [points_around(dreamer.prepared, world.memory, world.observation) for world in worlds]
+    points, valid = padded(clouds)
     moves = torch.tensor([world.move for world in worlds], device=dreamer.device)
-    logits = dreamer.model.event_head(tokens, moves)
+    logits = head(points.to(dreamer.device), valid.to(dreamer.device), moves)
     return [Chances(reward, end) for reward, end in logits.sigmoid().tolist()]
 
 

@@ -26,6 +26,7 @@ from worldsim.types import Observation, Pose
 KEPT = 24  # keyframes a world: a walk recalls the same few for many ticks
 STRIDE, NEARBY_M = 2, 12.0  # of surface points: every second pixel, if no farther than this
 CLOSE_M = 1.5  # what the body might run into next is no farther
+CLOSE_UP_M = 4.0  # what is asked of the last frame's colours is no farther
 TOUCHING_M = 0.7  # nearer than this, even what is no smooth surface is in the way
 STEEPEST = 0.2  # relative step of depth between two pixels of one surface
 
@@ -42,6 +43,7 @@ class Preparations:
         self.imagine = traced(model.outpainter.sample)
         self.shown = lru_cache(kept)(self._shown)
         self.recalled = lru_cache(kept)(self._recalled)
+        self.coloured = lru_cache(kept)(self._coloured)
         self.surface = lru_cache(kept)(self._surface)
 
     def show(
@@ -66,9 +68,21 @@ class Preparations:
 
     def _surface(self, keyframe: Keyframe) -> NDArray[np.float32]:  # [N, 3] world, metres
         """A keyframe's nearby surface points, but for those beside silhouettes."""
+        return self._points(keyframe.depth, keyframe.pose, self._is_surface(keyframe))
+
+    def _coloured(self, keyframe: Keyframe) -> NDArray[np.float32]:  # [N, 6]
+        """The same points, and their colours from 0 to 1."""
+        chosen = self._is_surface(keyframe)
+        return np.hstack((self.surface(keyframe), _colours(keyframe.rgb, chosen)))
+
+    def _is_surface(self, keyframe: Keyframe) -> NDArray[np.bool_]:  # [H, W]
         doubt = self.shown(keyframe).planes.doubt[0, 0].cpu().numpy().reshape(keyframe.depth.shape)
-        chosen = (keyframe.depth < NEARBY_M) & (doubt == 0)
-        return self._points(keyframe.depth, keyframe.pose, chosen)
+        return (keyframe.depth < NEARBY_M) & (doubt == 0)
+
+    def close_up(self, seen: Observation) -> NDArray[np.float32]:  # [N, 6] world, metres; 0 to 1
+        """The nearest points of a frame, with their colours."""
+        chosen = seen.depth < CLOSE_UP_M
+        return np.hstack((self._points(seen.depth, seen.pose, chosen), _colours(seen.rgb, chosen)))
 
     def close_by(self, seen: Observation) -> NDArray[np.float32]:  # [N, 3] world, metres
         """The surface points of a frame that the body might run into next."""
@@ -89,6 +103,13 @@ class Preparations:
         camera = rays[chosen] * metres[:, None]
         (world_from_camera,) = pose_matrices([pose])
         return camera @ world_from_camera[:3, :3].T + world_from_camera[:3, 3]
+
+
+def _colours(
+    rgb: NDArray[np.uint8],  # [H, W, 3]
+    chosen: NDArray[np.bool_],  # [H, W]
+) -> NDArray[np.float32]:  # [N, 3] from 0 to 1, of every second pixel
+    return rgb[::STRIDE, ::STRIDE][chosen[::STRIDE, ::STRIDE]].astype(np.float32) / 255.0
 
 
 def anchor_from_world(anchor: Place, device: torch.device) -> Tensor:  # [4, 4]

@@ -31,7 +31,7 @@ CONFIG_NAME = "config.json"
 SHIPPED = Path(str(files("worldsim.assets.checkpoints")))
 PARTS: dict[str, Callable[[ModelConfig], nn.Module]] = {
     "compositor.": Compositor,
-    "event_head.": EventHead,
+    "event_head.": lambda _config: EventHead(),
     "outpainter.": Outpainter,
 }  # that weights may lack; untrained they do nothing
 

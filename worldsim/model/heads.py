@@ -1,4 +1,4 @@
-"""Small heads on the trunk: where the next action leads to, and what the last one brought."""
+"""Small heads: where the next action leads to, and what the last one brought."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ GRIP = 0.65  # share of the way to the wanted velocity that a tick closes
 SETTLED_M = 0.03  # smaller motions are noise: half a sneak
 MOVE_SIZE = 3  # a displacement: right, up, forward; metres
 MOTION_SIZE = MOVE_SIZE + 2  # and sin and cos of the pitch
+POINT_SIZE, POINTS = 6, 384  # of a coloured point; most of them that are told
+POINT_HIDDEN = 64
 EVENTS = ("reward", "end")  # a gem was taken; the beacon is within reach
 
 
@@ -51,31 +53,7 @@ def settled(
     return torch.where(moves.abs() < SETTLED_M, 0.0, moves)
 
 
-class TokenHead(nn.Module):
-    """A few features of every trunk token, and what else it is told -> numbers, at first zeros."""
-
-    def __init__(self, config: ModelConfig, told: int, outputs: int) -> None:
-        super().__init__()
-        self.squeeze = nn.Linear(config.dim, TOKEN_FEATURES)
-        self.hidden1 = nn.Linear(TOKEN_FEATURES * config.tokens + told, HIDDEN)
-        self.hidden2 = nn.Linear(HIDDEN, HIDDEN)
-        self.out = nn.Linear(HIDDEN, outputs)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-
-    def read(
-        self,
-        tokens_BSD: Tensor,
-        *told: Tensor,  # each [B, n]
-    ) -> Tensor:  # [B, outputs] float32
-        seen = rearrange(
-            self.squeeze(F.layer_norm(tokens_BSD, tokens_BSD.shape[-1:])), "b s f -> b (s f)"
-        )
-        x = torch.cat((seen, *(part.to(seen.dtype) for part in told)), dim=-1)
-        return self.out(F.silu(self.hidden2(F.silu(self.hidden1(x))))).float()
-
-
-class PoseHead(TokenHead):
+class PoseHead(nn.Module):
     """Trunk tokens of frame t, action t and the last motion -> level displacement from t to t+1.
 
     It corrects `walking_prior`: an untrained head walks on free ground. Walls make dead reckoning
@@ -84,7 +62,12 @@ class PoseHead(TokenHead):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__(config, told=config.action_size + MOTION_SIZE, outputs=2)
+        super().__init__()
+        told = config.action_size + MOTION_SIZE
+        self.squeeze = nn.Linear(config.dim, TOKEN_FEATURES)
+        self.hidden1 = nn.Linear(TOKEN_FEATURES * config.tokens + told, HIDDEN)
+        self.hidden2 = nn.Linear(HIDDEN, HIDDEN)
+        self.out = _zeros(nn.Linear(HIDDEN, 2))
 
     def forward(
         self,
@@ -92,18 +75,29 @@ class PoseHead(TokenHead):
         action: Tensor,  # [B, action_size]
         motion: Tensor,  # [B, MOTION_SIZE]
     ) -> Tensor:  # [B, 2] metres to the right and forward of the yaw after the action
-        return walking_prior(action, motion) + self.read(tokens_BSD, action, motion)
+        seen = rearrange(
+            self.squeeze(F.layer_norm(tokens_BSD, tokens_BSD.shape[-1:])), "b s f -> b (s f)"
+        )
+        x = torch.cat((seen, action.to(seen.dtype), motion.to(seen.dtype)), dim=-1)
+        correction = self.out(F.silu(self.hidden2(F.silu(self.hidden1(x))))).float()
+        return walking_prior(action, motion) + correction
 
 
-class EventHead(TokenHead):
-    """Trunk tokens of frame t+1 and the displacement from t to t+1 -> logits of that tick's EVENTS.
+class EventHead(nn.Module):
+    """The coloured points around a body and its last displacement -> logits of that tick's EVENTS.
 
-    It judges by what is seen alone, so it works where there is no truth. The action is in the
-    tokens: the trunk was told it. An untrained head finds every event as likely as not.
+    Each point is told where the body is and where it was, so that what is reached now can be told
+    from what was reached before. It judges by what is known of a place alone, so it works where
+    there is no truth. An untrained head finds every event as likely as not.
+    Source: Qi et al. 2017, "PointNet", section 4.2.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__(config, told=MOVE_SIZE, outputs=len(EVENTS))
+    def __init__(self) -> None:
+        super().__init__()
+        self.point1 = nn.Linear(POINT_SIZE + MOVE_SIZE, POINT_HIDDEN)
+        self.point2 = nn.Linear(POINT_HIDDEN, POINT_HIDDEN)
+        self.hidden = nn.Linear(POINT_HIDDEN, POINT_HIDDEN)
+        self.out = _zeros(nn.Linear(POINT_HIDDEN, len(EVENTS)))
 
     @property
     def is_trained(self) -> bool:
@@ -112,7 +106,18 @@ class EventHead(TokenHead):
 
     def forward(
         self,
-        tokens_BSD: Tensor,
+        points: Tensor,  # [B, N, POINT_SIZE] metres right, up, forward of the eye; colour 0 to 1
+        valid: Tensor,  # [B, N] bool
         move: Tensor,  # [B, MOVE_SIZE]
-    ) -> Tensor:  # [B, len(EVENTS)]
-        return self.read(tokens_BSD, move)
+    ) -> Tensor:  # [B, len(EVENTS)] float32
+        before = points[..., :MOVE_SIZE] + move[:, None]
+        told = torch.cat((points, before), dim=-1).to(self.point1.weight.dtype)
+        features = F.silu(self.point2(F.silu(self.point1(told))))
+        most = features.masked_fill(~valid[..., None], 0.0).amax(dim=1)
+        return self.out(F.silu(self.hidden(most))).float()
+
+
+def _zeros(layer: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -79,7 +79,7 @@ class WorldModel(nn.Module):
         self.compositor = Compositor(config)
         self.recall_tokens = nn.Linear(channels * config.patch_of_token**2, config.dim)
         self.pose_head = PoseHead(config)
-        self.event_head = EventHead(config)
+        self.event_head = EventHead()
         self.outpainter = Outpainter(config)
         _start_as_hint(self.out, channels)
 

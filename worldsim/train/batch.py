@@ -24,7 +24,6 @@ class ClipConfig:
     frames: int = 4  # one more than the context at run time
     keyframes: int = 4
     sink_share: float = 0.5  # clips whose first frame is an old one, as the sink is at run time
-    event_share: float = 0.0  # clips with an event in them, of those from episodes that have one
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,6 @@ class ClipBatch:
     keyframe_poses: Tensor  # [B, K, 4, 4]
     keyframe_age: Tensor  # [B, K] ticks before the clip's end
     keyframe_trust: Tensor  # [B, K]
-    events: Tensor  # [B, T, len(EVENTS)] 1 where the action that led to the frame brought it
 
     def to(self, device: torch.device) -> ClipBatch:
         return ClipBatch(*(getattr(self, name).to(device) for name in self.__slots__))
@@ -71,22 +69,11 @@ def clip_indices(
     episode: Episode, config: ClipConfig, rng: np.random.Generator, first: int = FIRST_TARGET
 ) -> NDArray[np.int64]:  # [T]
     """Frame numbers of one clip; sometimes the first one is an older frame."""
-    start = _start(episode, config, rng, first)
+    start = int(rng.integers(first, len(episode) - config.frames))
     frames = np.arange(start, start + config.frames)
     if rng.random() < config.sink_share:
         frames[0] = rng.integers(1, start + 1)
     return frames
-
-
-def _start(episode: Episode, config: ClipConfig, rng: np.random.Generator, first: int) -> int:
-    """Anywhere, or so that a frame of the clip shows an event; every kind is shown as often."""
-    end = len(episode) - config.frames
-    kinds = [np.flatnonzero(happened[first - 1 : -1]) + first for happened in episode.happened.T]
-    kinds = [frames for frames in kinds if len(frames)]
-    if kinds and rng.random() < config.event_share:
-        shown = int(rng.choice(kinds[int(rng.integers(len(kinds)))]))
-        return int(np.clip(shown - rng.integers(config.frames), first, end - 1))
-    return int(rng.integers(first, end))
 
 
 def keyframe_indices(
@@ -162,7 +149,6 @@ def _cut(episode: Episode, config: ClipConfig, rng: np.random.Generator) -> tupl
         torch.from_numpy(episode.world_from_camera[keys]),
         torch.from_numpy((clip[-1] - keys).astype(np.float32)),
         torch.from_numpy(np.where(keys < real, TRUST_REAL, TRUST_DREAM).astype(np.float32)),
-        torch.from_numpy(episode.happened[previous].astype(np.float32)),
     )
 
 
