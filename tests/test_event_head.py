@@ -15,12 +15,12 @@ from torch import Tensor
 from worldsim.engine.engine import WorldEngine
 from worldsim.engine.events import Chances, chances, outcome
 from worldsim.engine.state import EngineState
-from worldsim.engine.surroundings import AROUND_M, GRAIN_M, points_around
+from worldsim.engine.surroundings import AROUND_M, GRAIN_M, displacement, points_around
 from worldsim.memory.bank import MemoryBank
 from worldsim.model.checkpoint import WEIGHTS_NAME, save_checkpoint
 from worldsim.model.heads import EVENTS, MOVE_SIZE, POINT_SIZE, POINTS, EventHead
 from worldsim.train.event_lessons import event_samples
-from worldsim.types import SKY_DEPTH_M, Action, Clip
+from worldsim.types import SKY_DEPTH_M, Action, Clip, Pose
 
 
 def some_points(rows: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,20 +63,29 @@ def test_the_order_of_points_and_those_that_are_not_there_make_no_difference() -
 # What is around a body
 
 
-def test_the_points_around_a_body_are_told_from_its_eye_and_heading() -> None:
+def test_the_points_around_a_body_are_told_from_its_eye_along_the_worlds_axes() -> None:
     engine = begun()
-    world = engine._state()
-    points = points_around(engine._dreamer.prepared, world.memory, world.observation)
+    seen = engine._state().observation
+    memory = MemoryBank(engine.intrinsics)
+    memory.insert(seen.rgb, seen.depth, seen.pose, 0)
+    blind = replace(seen, depth=np.full_like(seen.depth, SKY_DEPTH_M))
+    points = points_around(engine._dreamer.prepared, memory, blind)
     assert 0 < len(points) <= POINTS
     assert np.hypot(points[:, 0], points[:, 2]).max() < AROUND_M
     assert points[:, 3:].min() >= 0.0 and points[:, 3:].max() <= 1.0
-    turned = replace(world.observation, pose=world.observation.pose.turned(90.0, 0.0))
-    memory = MemoryBank(engine.intrinsics)
-    memory.insert(turned.rgb, turned.depth, world.observation.pose, 0)
-    seen_behind = replace(turned, depth=np.full_like(turned.depth, SKY_DEPTH_M))
-    again = points_around(engine._dreamer.prepared, memory, seen_behind)
-    assert len(again) > 0
-    assert again[:, 0].mean() < 0.0  # what was ahead is to the left after a turn to the right
+    turned = replace(blind, pose=seen.pose.turned(90.0, 0.0).moved(0.5, 0.0, 0.0))
+    again = points_around(engine._dreamer.prepared, memory, turned)
+    shared = [p for p in points if np.hypot(p[0] - 0.5, p[2]) < AROUND_M - 0.1]
+    for point in shared[:20]:
+        moved = point - np.array((0.5, 0.0, 0.0, 0.0, 0.0, 0.0))
+        assert np.abs(again - moved).max(axis=1).min() < 1e-4
+
+
+def test_a_move_is_told_along_the_worlds_axes() -> None:
+    before = Pose(1.0, 2.0, 3.0, 20.0)
+    after = before.turned(70.0, 0.0).moved(0.2, 0.1, -0.3)
+    move = after.displacement_from(before)
+    assert displacement(move, after) == pytest.approx((0.2, 0.1, -0.3))
 
 
 def test_points_are_thinned_out_evenly() -> None:
@@ -164,11 +173,12 @@ def test_the_head_is_trained_on_what_the_engine_tells_it() -> None:
     episode = plane_episode(actions)
     shown = tuple(episode.observation(t) for t in range(9))
     engine, heard = begun(clip=Clip(shown, tuple(actions[:8]))), []
-    samples = event_samples(engine._dreamer.prepared, episode, engine.intrinsics)
+    ticks = np.arange(9) >= 7
+    samples = event_samples(engine._dreamer.prepared, episode, engine.intrinsics, ticks)
     engine._dreamer.model.event_head.register_forward_pre_hook(lambda _, given: heard.append(given))
     engine.step(actions[8], pose=episode.poses[9])
     (points, valid, before), (*_, after) = heard
-    assert torch.allclose(before[0], samples.move[7], atol=1e-5)
-    assert torch.allclose(after[0], samples.move[8], atol=1e-5)
-    assert torch.equal(valid[0], samples.valid[7])
-    assert torch.allclose(points[0], samples.points[7], atol=1e-5)
+    assert torch.allclose(before[0], samples.move[0], atol=1e-5)
+    assert torch.allclose(after[0], samples.move[1], atol=1e-5)
+    assert torch.equal(valid[0], samples.valid[0])
+    assert torch.allclose(points[0], samples.points[0], atol=1e-5)

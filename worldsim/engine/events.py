@@ -9,7 +9,7 @@ import torch
 
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream_world import DreamWorld
-from worldsim.engine.surroundings import padded, points_around
+from worldsim.engine.surroundings import displacement, padded, points_around
 
 LIKELY = 0.5  # what is more likely than this has happened
 
@@ -30,8 +30,9 @@ def chances(dreamer: Dreamer, worlds: Sequence[DreamWorld]) -> list[Chances]:
         return [Chances(LIKELY, LIKELY) for _ in worlds]
     clouds = [points_around(dreamer.prepared, world.memory, world.observation) for world in worlds]
     points, valid = padded(clouds)
-    moves = torch.tensor([world.move for world in worlds], device=dreamer.device)
-    logits = head(points.to(dreamer.device), valid.to(dreamer.device), moves)
+    moves = [displacement(world.move, world.observation.pose) for world in worlds]
+    told = (points, valid, torch.tensor(moves))
+    logits = head(*(part.to(dreamer.device) for part in told))
     return [Chances(reward, end) for reward, end in logits.sigmoid().tolist()]
 
 

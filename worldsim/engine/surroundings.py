@@ -2,7 +2,7 @@
 
 A gem at one's feet is out of sight when it is taken, and the beacon is behind one's back as often
 as not. Memory knows both: it is asked for the frames that saw the places around the body, and what
-they saw there is thinned out evenly.
+they saw there is thinned out evenly. All is told along the world's axes, as bodies and blocks are.
 """
 
 from __future__ import annotations
@@ -31,15 +31,24 @@ def points_around(
     prepared: Preparations,
     memory: MemoryBank,
     seen: Observation,  # the last frame
-) -> NDArray[np.float32]:  # [N, POINT_SIZE] metres right, up, forward of the eye; colour 0 to 1
+) -> NDArray[np.float32]:  # [N, POINT_SIZE] metres x, y, z from the eye; colour 0 to 1
     """At most `POINTS` of them, the nearest; of what frames show alike, the nearest eye counts."""
     pose = seen.pose
     known = memory.witnesses(_places(pose), count=FRAMES)
     frames = [prepared.close_up(seen), *(prepared.coloured(keyframe) for keyframe in known)]
     points = np.concatenate([frame[_is_near(frame, pose)] for frame in frames])
     points = points[np.unique(_cubes(points), return_index=True)[1]]
-    points[:, :3] = _from_eye(points[:, :3], pose)
+    points[:, :3] -= pose.position().astype(np.float32)
     return points[np.argsort(np.hypot(points[:, 0], points[:, 2]), kind="stable")[:POINTS]]
+
+
+def displacement(
+    move: tuple[float, float, float],  # metres right, up, forward of the yaw
+    pose: Pose,  # that it led to
+) -> tuple[float, float, float]:  # metres x, y, z
+    """A move along the world's axes."""
+    there = Pose(0.0, 0.0, 0.0, pose.yaw_deg).moved_along(*move)
+    return there.x, there.y, there.z
 
 
 def padded(
@@ -69,12 +78,3 @@ def _is_near(points: NDArray[np.float32], pose: Pose) -> NDArray[np.bool_]:  # [
 def _cubes(points: NDArray[np.float32]) -> NDArray[np.int64]:  # [N], one number for each cube
     steps = np.floor(points[:, :3] / GRAIN_M).astype(np.int64)
     return (steps[:, 0] * ROW + steps[:, 1]) * ROW + steps[:, 2]
-
-
-def _from_eye(
-    places: NDArray[np.float32],  # [N, 3] world, metres
-    pose: Pose,
-) -> NDArray[np.float32]:  # [N, 3] metres right, up, forward along the body's level axes
-    sin_yaw, cos_yaw = np.sin(np.radians(pose.yaw_deg)), np.cos(np.radians(pose.yaw_deg))
-    dx, dy, dz = (places - pose.position().astype(np.float32)).T
-    return np.stack((cos_yaw * dx + sin_yaw * dz, dy, sin_yaw * dx - cos_yaw * dz), axis=1)

@@ -94,7 +94,7 @@ class EventHead(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.point1 = nn.Linear(POINT_SIZE + MOVE_SIZE, POINT_HIDDEN)
+        self.point1 = nn.Linear(POINT_SIZE + MOVE_SIZE + 2, POINT_HIDDEN)
         self.point2 = nn.Linear(POINT_HIDDEN, POINT_HIDDEN)
         self.hidden = nn.Linear(POINT_HIDDEN, POINT_HIDDEN)
         self.out = _zeros(nn.Linear(POINT_HIDDEN, len(EVENTS)))
@@ -106,15 +106,22 @@ class EventHead(nn.Module):
 
     def forward(
         self,
-        points: Tensor,  # [B, N, POINT_SIZE] metres right, up, forward of the eye; colour 0 to 1
+        points: Tensor,  # [B, N, POINT_SIZE] metres x, y, z from the eye; colour 0 to 1
         valid: Tensor,  # [B, N] bool
-        move: Tensor,  # [B, MOVE_SIZE]
+        move: Tensor,  # [B, MOVE_SIZE] metres x, y, z
     ) -> Tensor:  # [B, len(EVENTS)] float32
         before = points[..., :MOVE_SIZE] + move[:, None]
-        told = torch.cat((points, before), dim=-1).to(self.point1.weight.dtype)
+        aside = _aside(points), _aside(before)
+        told = torch.cat((points, before, *aside), dim=-1).to(self.point1.weight.dtype)
         features = F.silu(self.point2(F.silu(self.point1(told))))
         most = features.masked_fill(~valid[..., None], 0.0).amax(dim=1)
         return self.out(F.silu(self.hidden(most))).float()
+
+
+def _aside(
+    points: Tensor,  # [B, N, 3 or more] metres x, y, z
+) -> Tensor:  # [B, N, 1] metres: bodies and blocks are square
+    return points[..., (0, 2)].abs().amax(dim=-1, keepdim=True)
 
 
 def _zeros(layer: nn.Linear) -> nn.Linear:

@@ -1,23 +1,23 @@
 """What the event head learns from: true walks, as memory would know the places around the body.
 
 No model is needed for them: memory is filled with true frames, a tick at a time, as in play. Dreams
-are less exact in place and colour, so both are disturbed; and no direction is better than another.
+are less exact in place and colour, so both are disturbed; and no side is better than another.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.hints import TRUST_REAL
 from worldsim.engine.prepared import Preparations
-from worldsim.engine.surroundings import padded, points_around
+from worldsim.engine.surroundings import displacement, padded, points_around
 from worldsim.evaluate.events import average_precision
 from worldsim.memory.bank import MemoryBank
 from worldsim.model.heads import EVENTS
@@ -27,7 +27,7 @@ from worldsim.train.losses import event_loss
 
 BATCH, EPISODES_A_BATCH = 192, 24
 KEPT_EPISODES, QUIET_KEPT = 1000, 0.3  # and the share of ticks without an event
-SHIFT_M, GRAIN_M = 0.08, 0.03  # disturbances of all points together, and of each
+SHIFT_M, GRAIN_M = 0.03, 0.01  # disturbances of all points together, and of each
 TINT, SPECKLE = 0.05, 0.03  # the same of colours, which go from 0 to 1
 PALEST, STRONGEST = 0.6, 1.1  # contrast
 MOST_DROPPED = 0.5  # share of points
@@ -64,13 +64,12 @@ class EventLessons:
     def hold_out(self, episodes: list[Episode]) -> None:
         """Of these the figures are."""
         if self._held_out is None:
-            self._held_out = joined([self._samples(episode) for episode in episodes])
+            self._held_out = joined([self._samples(e, np.ones(len(e) - 1, bool)) for e in episodes])
 
     def take(self, episode: Episode, rng: np.random.Generator) -> None:
         """One more episode to learn from: all of its events, and some of the other ticks."""
-        samples = self._samples(episode)
-        quiet = torch.from_numpy(rng.random(len(samples)) < QUIET_KEPT)
-        self._kept.append(samples.rows(quiet | samples.events.any(dim=1)))
+        quiet = rng.random(len(episode) - 1) < QUIET_KEPT
+        self._kept.append(self._samples(episode, quiet | episode.happened.any(axis=1)))
 
     def loss(self, rng: np.random.Generator) -> Tensor:  # []
         episodes = [
@@ -87,20 +86,26 @@ class EventLessons:
         assert self._held_out is not None, "evaluated before the first step"
         return event_aps(average, self._held_out.to(average.stem.weight.device))
 
-    def _samples(self, episode: Episode) -> EventSamples:
-        return event_samples(self._prepared, episode, self.model.config.intrinsics)
+    def _samples(self, episode: Episode, ticks: NDArray[np.bool_]) -> EventSamples:
+        return event_samples(self._prepared, episode, self.model.config.intrinsics, ticks)
 
 
-def event_samples(prepared: Preparations, episode: Episode, camera: Intrinsics) -> EventSamples:
-    """One sample for each tick of a true walk."""
-    memory, clouds = MemoryBank(camera), []
+def event_samples(
+    prepared: Preparations,
+    episode: Episode,
+    camera: Intrinsics,
+    ticks: NDArray[np.bool_],  # [T] which of them
+) -> EventSamples:
+    """One sample for each chosen tick of a true walk."""
+    memory, clouds, moves = MemoryBank(camera), [], []
     for t in range(len(episode)):
         seen = episode.observation(t)
         memory.insert(seen.rgb, seen.depth, seen.pose, t, TRUST_REAL)
-        clouds.append(points_around(prepared, memory, seen))
-    points, valid = padded(clouds[1:])
-    happened = torch.from_numpy(episode.happened.astype(np.float32))
-    return EventSamples(points, valid, torch.from_numpy(episode.moves), happened)
+        if t > 0 and ticks[t - 1]:
+            clouds.append(points_around(prepared, memory, seen))
+            moves.append(displacement(episode.moves[t - 1], seen.pose))
+    happened = torch.from_numpy(episode.happened[ticks].astype(np.float32))
+    return EventSamples(*padded(clouds), torch.tensor(np.array(moves, np.float32)), happened)
 
 
 def joined(parts: list[EventSamples]) -> EventSamples:
@@ -109,13 +114,13 @@ def joined(parts: list[EventSamples]) -> EventSamples:
 
 
 def disturbed(samples: EventSamples) -> EventSamples:
-    """Turned about the body, and as inexact, pale and sparse as a dream may be."""
+    """Seen from another side, and as inexact, pale and sparse as a dream may be."""
     points, rows = samples.points, len(samples)
 
     def each(*size: int) -> Tensor:
         return torch.randn(rows, *size, device=points.device)
 
-    turn = _turns(2.0 * math.pi * torch.rand(rows, device=points.device))
+    turn = _sides(rows).to(points.device)
     places = points[..., :3] @ turn + SHIFT_M * each(1, 3) + GRAIN_M * each(points.shape[1], 3)
     contrast = PALEST + (STRONGEST - PALEST) * torch.rand(rows, 1, 1, device=points.device)
     colours = 0.5 + contrast * (points[..., 3:] - 0.5)
@@ -126,10 +131,14 @@ def disturbed(samples: EventSamples) -> EventSamples:
     return EventSamples(torch.cat((places, colours), dim=-1), valid, move, samples.events)
 
 
-def _turns(angle: Tensor) -> Tensor:  # [B] -> [B, 3, 3] of right, up, forward, about up
-    sin, cos, zero = angle.sin(), angle.cos(), torch.zeros_like(angle)
-    rows = ((cos, zero, sin), (zero, zero + 1.0, zero), (-sin, zero, cos))
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+def _sides(rows: int) -> Tensor:  # [B, 3, 3]
+    """The eight ways to turn and mirror a square world."""
+    sign = torch.randint(0, 2, (2, rows)) * 2.0 - 1.0
+    along = torch.zeros(rows, 3, 3)
+    along[:, 1, 1] = 1.0
+    along[:, 0, 0], along[:, 2, 2] = sign
+    swapped = along[:, (2, 1, 0)]
+    return torch.where(torch.rand(rows, 1, 1) < 0.5, along, swapped)
 
 
 def event_aps(model: WorldModel, held: EventSamples) -> dict[str, float]:
