@@ -87,7 +87,7 @@ class PoseSamples:
 
 
 class HeadsStage:
-    """Gives each head its lessons; its own are the episodes that are held out."""
+    """Gives each head its lessons, and sets the first episodes apart for its figures."""
 
     name = "heads"
 
