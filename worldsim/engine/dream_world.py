@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, TRUST_TOUCHED
@@ -18,6 +19,32 @@ ANCHOR_REACH_M = 6.0  # a camera farther from its anchor than this gets a new on
 FACING_M = 0.8  # half of a view is nearer: the face is against something
 TELEPORT_M = 4.0  # no walk moves this far in one tick
 STILL = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look ahead, between two of its steps."""
+
+    pose: Pose  # of the view
+    frame: int  # the one that was to be dreamed when the look began
+    hint: Tensor  # [1, 4, H, W] what memory and earlier looks show there, whole
+    confidence: Tensor  # [1, 1, H, W]
+    elsewhere: Tensor  # [1, 4, h, w] the last frame before the look began
+    noisy: Tensor  # [1, 4, h, w] as far as it is imagined
+    taken: int = 0  # steps
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        names = ("hint", "confidence", "elsewhere", "noisy")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def to(self, device: torch.device) -> Look:
+        moved = {name: tensor.to(device) for name, tensor in self.tensors.items()}
+        return replace(self, **moved)
 
 
 @dataclass(slots=True)
@@ -36,6 +63,7 @@ class DreamWorld:
     horizon: tuple[float, float, float]  # from where the sky was last seen or imagined, metres
     horizon_frame: int = 0  # and when
     imagined: Keyframe | None = None  # ahead of the frame; not in memory, for nobody has seen it
+    look: Look | None = None  # that is being taken
     recalled: tuple[Keyframe, ...] = ()  # what the last frame was dreamed from, best first
 
 
@@ -55,7 +83,7 @@ def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: boo
     world.observation, world.is_real = seen, is_real
     if is_real:
         world.horizon, world.horizon_frame = origin(seen.pose), world.frame + 1
-        world.imagined = None
+        world.imagined = world.look = None
     world.frame += 1
     remember(world, touched=action.attack or action.use)
 

@@ -5,6 +5,8 @@ outpainter looks ahead of a turn, and what it sees there serves for the ticks th
 memory knows nothing. The horizon is a case of its own: what stands behind the fog comes nearer
 while one walks, but the sky in front of it was seen and is known. After some metres the sky is
 imagined anew, unless one is back where its horizon has been looked at before.
+
+A look begins before it is needed and is taken a step a tick. What cannot wait is looked at at once.
 """
 
 from __future__ import annotations
@@ -15,27 +17,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldsim.camera import pose_matrices
 from worldsim.engine.aside import Foreseen, foresee
-from worldsim.engine.assemble import Dreamer, as_pictures, recall
-from worldsim.engine.dream_world import DreamWorld, origin
-from worldsim.engine.ground import with_land
-from worldsim.engine.hints import IMAGINED, fill_unknown, with_imagined
-from worldsim.engine.noise import frame_noise
+from worldsim.engine.assemble import Dreamer, recall
+from worldsim.engine.dream_world import DreamWorld, Look, origin
+from worldsim.engine.hints import IMAGINED, fill_unknown
+from worldsim.engine.look import begun, is_done, seen, stepped, steps_of
 from worldsim.engine.recollect import recollect, reshown
-from worldsim.kernels.threads import all_threads
 from worldsim.memory.bank import Keyframe
 from worldsim.memory.judge import CLEAR_M
-from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse, coarse_rays
-from worldsim.model.picture import CHANNELS, SKY_CODE, decode_depth, from_picture
+from worldsim.model.outpainter import coarse
+from worldsim.model.picture import SKY_CODE, decode_depth
 from worldsim.model.traced import traced
 from worldsim.types import Pose
 
 WANTING = 0.01  # share of a view that nobody knows: from here on it is imagined
 SHOWING = 0.003  # share from which on what was imagined before is shown
-URGENT = 0.1  # at once; smaller shares wait some ticks after the last time
-PAUSE_TICKS = 6  # a look ahead serves as long as it looks ahead
-AHEAD_TICKS, AHEAD_DEG = PAUSE_TICKS, 40.0  # of a turn, and no farther than this
+URGENT = 0.03  # at once; smaller shares wait for a look that is taken step by step
+PAUSE_TICKS = 6  # between the beginnings of two looks; a look serves for as long
+AHEAD_DEG = 40.0  # of a turn that a look leads ahead, at most
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
 BACK_M = 3.0  # this near to where an older frame was seen, its horizon is known
 
@@ -67,15 +66,19 @@ def _completed(
     foreseen: Foreseen | None,
 ) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
     """The hint of one world, with what was imagined before, or is imagined now."""
-    if _is_near(world, target, recalled) and shows_sky(hint):
-        _imagine(dreamer, world, target, sky=True)
-    elif unknown_share(confidence) < SHOWING:
-        return hint, confidence
-    overlaid = _overlaid(dreamer, world.imagined, target, hint, confidence, foreseen)
-    if not _is_wanting(world, overlaid[1]):
-        return overlaid
-    _imagine(dreamer, world, target, sky=False)
-    return _overlaid(dreamer, world.imagined, target, hint, confidence)
+    has_landed = _go_on(dreamer, world)
+    unknown = unknown_share(confidence)
+    is_near = _is_near(world, target, recalled) and shows_sky(hint)
+    if has_landed or unknown >= SHOWING:
+        hint, confidence = _overlaid(dreamer, world.imagined, target, hint, confidence, foreseen)
+    if unknown_share(confidence) > URGENT:
+        _look_at_once(dreamer, world, target)
+        return _overlaid(dreamer, world.imagined, target, hint, confidence)
+    if world.look is None and is_near:
+        world.look = _skywards(dreamer, world, target)
+    elif world.look is None and _is_wanting(dreamer, world, target, unknown, confidence):
+        world.look = _forwards(dreamer, world, target)
+    return hint, confidence
 
 
 def unknown_share(
@@ -132,59 +135,81 @@ def _level_m(place: tuple[float, float, float], target: Pose) -> float:
 
 
 def _is_wanting(
-    world: DreamWorld,
-    confidence: Tensor,  # [1, 1, H, W]
-) -> bool:
-    """Whether enough is unknown, and was for a while."""
-    unknown = unknown_share(confidence)
-    since = PAUSE_TICKS if world.imagined is None else world.frame + 1 - world.imagined.frame
-    return unknown > URGENT or (unknown > WANTING and since >= PAUSE_TICKS)
-
-
-def _imagine(dreamer: Dreamer, world: DreamWorld, target: Pose, *, sky: bool) -> None:
-    """Look ahead, and keep what was imagined there in place of the last."""
-    pose = target if sky else _ahead(world.observation.pose, target)
-    foreseen = foresee(dreamer, world, pose)
-    known = recollect(dreamer, [world], [pose], [recall(dreamer, world, pose)])
-    hint, confidence = _overlaid(dreamer, world.imagined, pose, *known, foreseen)
-    if sky:
-        confidence = confidence.masked_fill(hint[:, 3:] < SKY_CODE, 0.0)
-        hint = fill_unknown(hint, (confidence > 0).float())
-        world.horizon, world.horizon_frame = origin(pose), world.frame + 1
-    picture = _sample(dreamer, world, pose, hint, confidence)
-    whole, _ = with_imagined(hint, confidence, picture)
-    rgb, depth = from_picture(whole.clamp(-1.0, 1.0))
-    frozen = rgb[0].cpu().numpy(), depth[0].cpu().numpy().astype(np.float16)
-    world.imagined = Keyframe(*frozen, pose, world.frame + 1, IMAGINED)
-
-
-def _sample(
     dreamer: Dreamer,
     world: DreamWorld,
-    pose: Pose,
-    hint: Tensor,  # [1, 4, H, W]
-    confidence: Tensor,  # [1, 1, H, W]
-) -> Tensor:  # [1, 4, h, w]
-    camera = dreamer.model.config.intrinsics
-    here = torch.from_numpy(pose_matrices([pose])).to(dreamer.device)
-    view = CoarseView(
-        hint=coarse(hint),
-        known=coarse((confidence > 0).to(hint.dtype)),
-        elsewhere=coarse(as_pictures(dreamer, [world.observation])),
-        rays=coarse_rays(here, camera),
-    )
-    shape = (CHANNELS, camera.height // COARSE_PX, camera.width // COARSE_PX)
-    noise = frame_noise(world.seed, -1 - world.frame, shape)  # not that of the frame
-    with all_threads():
-        picture = dreamer.prepared.imagine(view, noise[None].to(dreamer.device))
-    return with_land(picture, view.known, view.rays, -here[0, :3, 2])
+    target: Pose,
+    unknown: float,  # share of the view that is not in memory
+    confidence: Tensor,  # [1, 1, H, W] of what is, or was imagined
+) -> bool:
+    """Whether enough is unknown, or soon will be, and was for a while."""
+    if world.imagined is None:
+        return unknown_share(confidence) > WANTING
+    if world.frame + 1 - world.imagined.frame < PAUSE_TICKS:
+        return False
+    soon = _ahead(world.observation.pose, target, steps_of(dreamer))
+    leads_on = unknown >= SHOWING and _is_beyond(soon, target, world.imagined.pose)
+    return leads_on or unknown_share(confidence) > WANTING
 
 
-def _ahead(last: Pose, target: Pose) -> Pose:
+def _is_beyond(there: Pose, here: Pose, looked: Pose) -> bool:
+    """Whether a turn from here to there leads past where one has looked."""
+    turn = _turn_deg(here, there)
+    return abs(turn) > float(np.sign(turn)) * _turn_deg(here, looked)
+
+
+def _go_on(dreamer: Dreamer, world: DreamWorld) -> bool:
+    """A step of the look that is being taken, if one is; whether it was the last."""
+    if world.look is None:
+        return False
+    world.look = stepped(dreamer, world.look)
+    if not is_done(dreamer, world.look):
+        return False
+    world.imagined, world.look = seen(dreamer, world.look), None
+    return True
+
+
+def _look_at_once(dreamer: Dreamer, world: DreamWorld, target: Pose) -> None:
+    """A whole look in one tick, in place of any other."""
+    world.look = _forwards(dreamer, world, target)
+    while not _go_on(dreamer, world):
+        pass
+
+
+def _forwards(dreamer: Dreamer, world: DreamWorld, target: Pose) -> Look:
+    """The beginning of a look at where a turn leads."""
+    serving = steps_of(dreamer) + PAUSE_TICKS
+    pose = _ahead(world.observation.pose, target, serving)
+    known = _known(dreamer, world, pose)
+    return begun(dreamer, world.seed, world.frame + 1, world.observation, pose, known)
+
+
+def _skywards(dreamer: Dreamer, world: DreamWorld, target: Pose) -> Look:
+    """The beginning of a look at what was sky."""
+    hint, confidence = _known(dreamer, world, target)
+    confidence = confidence.masked_fill(hint[:, 3:] < SKY_CODE, 0.0)
+    known = fill_unknown(hint, (confidence > 0).float()), confidence
+    world.horizon, world.horizon_frame = origin(target), world.frame + 1
+    return begun(dreamer, world.seed, world.frame + 1, world.observation, target, known)
+
+
+def _known(
+    dreamer: Dreamer, world: DreamWorld, pose: Pose
+) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
+    """What memory, and under it what was imagined, shows of a view."""
+    foreseen = foresee(dreamer, world, pose)
+    known = recollect(dreamer, [world], [pose], [recall(dreamer, world, pose)])
+    return _overlaid(dreamer, world.imagined, pose, *known, foreseen)
+
+
+def _ahead(last: Pose, target: Pose, ticks: int) -> Pose:
     """Where a turn leads to within some ticks; a sudden one has led there already."""
-    yaw_deg = (target.yaw_deg - last.yaw_deg + 180.0) % 360.0 - 180.0
-    turn = np.array((yaw_deg, target.pitch_deg - last.pitch_deg))
+    turn = np.array((_turn_deg(last, target), target.pitch_deg - last.pitch_deg))
     if np.abs(turn).max() > AHEAD_DEG:
         return target
-    ahead = np.clip(turn * AHEAD_TICKS, -AHEAD_DEG, AHEAD_DEG)
+    ahead = np.clip(turn * ticks, -AHEAD_DEG, AHEAD_DEG)
     return target.turned(float(ahead[0]), float(ahead[1]))
+
+
+def _turn_deg(a: Pose, b: Pose) -> float:
+    """Of the heading, from -180 to 180."""
+    return (b.yaw_deg - a.yaw_deg + 180.0) % 360.0 - 180.0

@@ -40,7 +40,7 @@ class Preparations:
         self._model = model
         self._device = model.stem.weight.device
         self._recall = traced(model.recall)
-        self.imagine = traced(model.outpainter.sample)
+        self.imagine = traced(model.outpainter.forward)
         self.shown = lru_cache(kept)(self._shown)
         self.recalled = lru_cache(kept)(self._recalled)
         self.coloured = lru_cache(kept)(self._coloured)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.engine.assemble import Dreamer
-from worldsim.engine.dream_world import DreamWorld
+from worldsim.engine.dream_world import DreamWorld, Look
 from worldsim.engine.kv_cache import CacheState, KVCache
 from worldsim.errors import OutputError, StateError
 from worldsim.memory.bank import BankState, MemoryBank
@@ -24,8 +24,8 @@ from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Observation, Pose
 
 FORMAT = "worldsim-state"
-FORMAT_VERSION = 3
-MEMORY_PREFIX, IMAGINED_PREFIX = "memory.", "imagined."
+FORMAT_VERSION = 4
+MEMORY_PREFIX, IMAGINED_PREFIX, LOOK_PREFIX = "memory.", "imagined.", "look."
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DAMAGED = (  # what NumPy, zipfile and json raise for bytes that are not what they should be
     ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile,
@@ -49,6 +49,7 @@ class EngineState:
     horizon: tuple[float, float, float]
     horizon_frame: int
     imagined: Keyframe | None
+    look: Look | None
 
     @property
     def nbytes(self) -> int:
@@ -56,6 +57,7 @@ class EngineState:
         seen = self.observation.rgb.nbytes + self.observation.depth.nbytes
         tensors = (self.tokens, self.cache.keys, self.cache.values)
         seen += 0 if self.imagined is None else self.imagined.nbytes
+        seen += 0 if self.look is None else self.look.nbytes
         return seen + sum(tensor.nbytes for tensor in tensors) + self.memory.table_nbytes
 
     def nbytes_beyond(self, later: EngineState) -> int:
@@ -64,20 +66,20 @@ class EngineState:
 
     def to_bytes(self) -> bytes:
         """One self-contained NumPy archive; no pickle."""
-        pose = self.observation.pose
         header = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
             "model_hash": self.model_hash,
             "seed": self.seed,
             "frame": self.frame,
-            "pose": [pose.x, pose.y, pose.z, pose.yaw_deg, pose.pitch_deg],
+            "pose": _numbers(self.observation.pose),
             "is_real": self.is_real,
             "move": list(self.move),
             "anchor": list(self.anchor),
             "horizon": list(self.horizon),
             "horizon_frame": self.horizon_frame,
             "imagined": self.imagined and _place(self.imagined),
+            "look": self.look and _begin(self.look),
             "order": list(self.cache.order),
             "dtype": str(self.tokens.dtype).removeprefix("torch."),
         }
@@ -93,6 +95,8 @@ class EngineState:
         if self.imagined is not None:
             arrays |= {IMAGINED_PREFIX + "rgb": self.imagined.rgb}
             arrays |= {IMAGINED_PREFIX + "depth": self.imagined.depth}
+        if self.look is not None:
+            arrays |= {LOOK_PREFIX + k: v.cpu().numpy() for k, v in self.look.tensors.items()}
         stream = io.BytesIO()
         np.savez(stream, **arrays)
         return stream.getvalue()
@@ -151,6 +155,7 @@ def capture(world: DreamWorld, model_hash: str) -> EngineState:
         horizon=world.horizon,
         horizon_frame=world.horizon_frame,
         imagined=world.imagined,
+        look=world.look,
     )
 
 
@@ -174,16 +179,12 @@ def revive(state: EngineState, dreamer: Dreamer) -> DreamWorld:
         horizon=state.horizon,
         horizon_frame=state.horizon_frame,
         imagined=state.imagined,
+        look=state.look and state.look.to(weight.device),
     )
 
 
 def _from_arrays(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> EngineState:
     dtype = DTYPES[str(header["dtype"])]
-    memory = {
-        name.removeprefix(MEMORY_PREFIX): array
-        for name, array in arrays.items()
-        if name.startswith(MEMORY_PREFIX)
-    }
     keys, values, tokens = (_to_torch(arrays[name], dtype) for name in ("keys", "values", "tokens"))
     right, up, forward = header["move"]
     x, y, z = header["anchor"]
@@ -198,17 +199,26 @@ def _from_arrays(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Eng
         anchor=(x, y, z),
         tokens=tokens,
         cache=CacheState(keys, values, tuple(header["order"])),
-        memory=from_arrays(memory),
+        memory=from_arrays(_under(MEMORY_PREFIX, arrays)),
         horizon=(from_x, from_y, from_z),
         horizon_frame=int(header["horizon_frame"]),
         imagined=_imagined(header["imagined"], arrays),
+        look=_look(header.get("look"), arrays),
     )
 
 
 def _place(imagined: Keyframe) -> dict[str, Any]:
-    pose = imagined.pose
-    where = [pose.x, pose.y, pose.z, pose.yaw_deg, pose.pitch_deg]
-    return {"pose": where, "frame": imagined.frame, "trust": imagined.trust}
+    return {
+        "pose": _numbers(imagined.pose), "frame": imagined.frame, "trust": imagined.trust,
+    }  # fmt: skip
+
+
+def _begin(look: Look) -> dict[str, Any]:
+    return {"pose": _numbers(look.pose), "frame": look.frame, "taken": look.taken}
+
+
+def _numbers(pose: Pose) -> list[float]:
+    return [pose.x, pose.y, pose.z, pose.yaw_deg, pose.pitch_deg]
 
 
 def _imagined(place: dict[str, Any] | None, arrays: dict[str, NDArray[Any]]) -> Keyframe | None:
@@ -216,6 +226,18 @@ def _imagined(place: dict[str, Any] | None, arrays: dict[str, NDArray[Any]]) -> 
         return None
     rgb, depth = (arrays[IMAGINED_PREFIX + name] for name in ("rgb", "depth"))
     return Keyframe(rgb, depth, Pose(*place["pose"]), int(place["frame"]), float(place["trust"]))
+
+
+def _look(begin: dict[str, Any] | None, arrays: dict[str, NDArray[Any]]) -> Look | None:
+    if begin is None:
+        return None
+    tensors = {k: torch.from_numpy(v) for k, v in _under(LOOK_PREFIX, arrays).items()}
+    return Look(Pose(*begin["pose"]), int(begin["frame"]), **tensors, taken=int(begin["taken"]))
+
+
+def _under(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin so, without it."""
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def _to_numpy(tensor: Tensor) -> NDArray[np.generic]:

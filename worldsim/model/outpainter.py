@@ -149,8 +149,19 @@ class Outpainter(nn.Module):
         view: CoarseView,
     ) -> Tensor:  # [B, 4, h, w] at the lower level
         predicted = self(noisy, torch.full_like(noisy[:, 0, 0, 0], level), view)
-        clean = torch.where(view.known == 1.0, view.hint, predicted).clamp(-1.0, 1.0)
-        return moved(noisy, clean, level, lower)
+        return towards(noisy, predicted, level, lower, view)
+
+
+def towards(
+    noisy: Tensor,  # [B, 4, h, w] at a level
+    predicted: Tensor,  # [B, 4, h, w] the clean picture
+    level: float,
+    lower: float,
+    view: CoarseView,
+) -> Tensor:  # [B, 4, h, w] at the lower level
+    """A step towards what was predicted, or is known."""
+    clean = torch.where(view.known == 1.0, view.hint, predicted).clamp(-1.0, 1.0)
+    return moved(noisy, clean, level, lower)
 
 
 def moved(

@@ -1,0 +1,88 @@
+"""A look ahead: what an outpainter imagines of a view, one step of it a tick.
+
+A look takes as long as a whole tick. Taken step by step, on the way to where it will serve, none of
+the ticks is late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldsim.camera import pose_matrices
+from worldsim.engine.assemble import Dreamer, as_pictures
+from worldsim.engine.dream_world import Look
+from worldsim.engine.ground import with_land
+from worldsim.engine.hints import IMAGINED, with_imagined
+from worldsim.engine.noise import frame_noise
+from worldsim.kernels.threads import all_threads
+from worldsim.memory.bank import Keyframe
+from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse, coarse_rays, towards
+from worldsim.model.picture import CHANNELS, from_picture
+from worldsim.types import Observation, Pose
+
+
+def begun(
+    dreamer: Dreamer,
+    seed: int,
+    frame: int,  # that is to be dreamed
+    last: Observation,
+    pose: Pose,  # of the view
+    known: tuple[Tensor, Tensor],  # [1, 4, H, W] of that view, [1, 1, H, W] its confidence
+) -> Look:
+    """The beginning of a look: noise."""
+    camera = dreamer.model.config.intrinsics
+    shape = (CHANNELS, camera.height // COARSE_PX, camera.width // COARSE_PX)
+    noise = frame_noise(seed, -frame, shape)[None]  # not that of the frame
+    elsewhere = coarse(as_pictures(dreamer, [last]))
+    return Look(pose, frame, *known, elsewhere, noise.to(dreamer.device))
+
+
+def stepped(dreamer: Dreamer, look: Look) -> Look:
+    """One step on."""
+    level, lower = _steps(dreamer)[look.taken]
+    view = _view(dreamer, look)
+    sigma = torch.full_like(look.noisy[:, 0, 0, 0], level)
+    with all_threads():
+        predicted = dreamer.prepared.imagine(look.noisy, sigma, view)
+    noisy = towards(look.noisy, predicted, level, lower, view)
+    return replace(look, noisy=noisy, taken=look.taken + 1)
+
+
+def is_done(dreamer: Dreamer, look: Look) -> bool:
+    return look.taken == steps_of(dreamer)
+
+
+def steps_of(dreamer: Dreamer) -> int:
+    """How many steps a look takes, and ticks."""
+    return len(dreamer.model.outpainter.levels)
+
+
+def seen(dreamer: Dreamer, look: Look) -> Keyframe:
+    """What a look that is done has imagined, as a frame."""
+    view = _view(dreamer, look)
+    forward = -torch.from_numpy(pose_matrices([look.pose]))[0, :3, 2].to(dreamer.device)
+    picture = with_land(look.noisy, view.known, view.rays, forward)
+    whole, _ = with_imagined(look.hint, look.confidence, picture)
+    rgb, depth = from_picture(whole.clamp(-1.0, 1.0))
+    frozen = rgb[0].cpu().numpy(), depth[0].cpu().numpy().astype(np.float16)
+    return Keyframe(*frozen, look.pose, look.frame, IMAGINED)
+
+
+def _steps(dreamer: Dreamer) -> list[tuple[float, float]]:
+    """From which level of noise each step leads to which."""
+    return list(pairwise((*dreamer.model.outpainter.levels, 0.0)))
+
+
+def _view(dreamer: Dreamer, look: Look) -> CoarseView:
+    here = torch.from_numpy(pose_matrices([look.pose])).to(dreamer.device)
+    return CoarseView(
+        hint=coarse(look.hint),
+        known=coarse((look.confidence > 0).to(look.hint.dtype)),
+        elsewhere=look.elsewhere,
+        rays=coarse_rays(here, dreamer.model.config.intrinsics),
+    )
