@@ -9,16 +9,18 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from worldsim.errors import CheckpointError
 from worldsim.tools import find_and_return, plan, rank_policies, train_agent
+from worldsim.tools.agents.choices import MIRRORED
 from worldsim.tools.agents.curve import Point, load_curve, save_curve
 from worldsim.tools.agents.trained import trained
 from worldsim.tools.agents.worlds import Begun, View
 from worldsim.types import Pose
 
 TRAINING = ["--size", "16", "10", "--horizon", "16", "--worlds", "2", "--threads", "1"]
-ROLLOUT = 128  # choices between two updates of two worlds
+ROLLOUT = 64  # choices between two updates of two worlds
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_a_run_leaves_its_agent_its_curve_and_its_evaluation(taught):
     figures = json.loads((taught / "evaluation_real.json").read_text())
     assert figures["agent"]["episodes"] == figures["random"]["episodes"] == 2
     assert len(figures["ahead_of_random_95"]) == len(figures["returns"]) == 2
-    assert [p.steps for p in load_curve(taught / "curve.csv", 2 * ROLLOUT)] == [128, 256]
+    assert [p.steps for p in load_curve(taught / "curve.csv", 2 * ROLLOUT)] == [64, 128]
 
 
 def test_a_run_goes_on_from_what_was_saved_and_forgets_what_was_not(taught):
@@ -55,7 +57,7 @@ def test_a_run_goes_on_from_what_was_saved_and_forgets_what_was_not(taught):
     save_curve(unsaved, taught / "curve.csv")
     assert learn(taught, 3 * ROLLOUT) == 0
     points = load_curve(taught / "curve.csv", 10_000)
-    assert [p.steps for p in points] == [128, 256, 384]
+    assert [p.steps for p in points] == [64, 128, 192]
     assert points[0].seconds < points[1].seconds < points[2].seconds
 
 
@@ -90,6 +92,20 @@ def test_an_agent_plays_an_episode_the_same_alone_and_in_company(taught):
     for i in range(3):
         agent.begin([Begun(i, i)])
         assert [agent.act([views[i]])[0] for _ in range(12)] == [row[i] for row in together]
+
+
+def test_in_a_reflected_picture_an_agent_does_to_the_left_what_it_did_to_the_right(taught):
+    from worldsim.tools.agents.keeper import AGENT_FILE
+    from worldsim.tools.agents.learner import load_learner
+
+    policy = load_learner(taught / AGENT_FILE).policy
+    rgb_BCHW = torch.randint(256, (3, 3, 10, 16), generator=torch.Generator().manual_seed(0))
+    chances = policy.get_distribution(rgb_BCHW).distribution.probs
+    reflected = policy.get_distribution(rgb_BCHW.flip(-1)).distribution.probs
+    assert torch.allclose(reflected, chances[:, list(MIRRORED)], atol=1e-6)
+    assert not torch.allclose(reflected, chances, atol=1e-6)
+    values, mirrored = policy.predict_values(rgb_BCHW), policy.predict_values(rgb_BCHW.flip(-1))
+    assert torch.allclose(values, mirrored, atol=1e-6)
 
 
 def test_a_folder_without_an_agent_says_so(tmp_path, capsys):

@@ -1,6 +1,6 @@
 """Teaches an agent in the true world or in a dream: `python -m worldsim.tools.train_agent`.
 
-    python -m worldsim.tools.train_agent --env dream --task reach --steps 30000 --out runs/dreamer
+    python -m worldsim.tools.train_agent --env dream --task reach --steps 8000 --out runs/dreamer
     python -m worldsim.tools.train_agent --eval-only runs/dreamer --episodes 100
 
 PPO on small pictures; the pose is not seen. A choice among six (on, on and jump, turn, bear to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from worldsim.types import Action
@@ -19,3 +20,11 @@ CHOICES: Final[dict[str, Action]] = {
 }
 ACTIONS: Final = tuple(CHOICES.values())
 HOLD_TICKS: Final = 4  # for how long a choice is usually held
+
+
+def mirrored(action: Action) -> Action:
+    """What does to the left what the action does to the right."""
+    return replace(action, left=action.right, right=action.left, yaw_deg=-action.yaw_deg)
+
+
+MIRRORED: Final = tuple(ACTIONS.index(mirrored(action)) for action in ACTIONS)  # of each choice

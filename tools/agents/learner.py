@@ -17,9 +17,7 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor
-from torch import Tensor, nn
 from torch.distributions import Categorical
 
 from worldsim.actions import to_box
@@ -34,17 +32,19 @@ from worldsim.tools.agents.course import (
     WorldName,
     environment_arguments,
 )
+from worldsim.tools.agents.two_sided import TwoSidedPolicy
 from worldsim.tools.agents.worlds import Begun, View
 from worldsim.types import Action
 
-FEATURES: Final = 128
 PPO_SETTINGS: Final[dict[str, Any]] = {  # few steps and much use of each: a dream is slow
-    "n_steps": 64,
-    "batch_size": 128,
-    "n_epochs": 4,
-    "learning_rate": 5e-4,
-    "gamma": 0.97,
-    "gae_lambda": 0.9,
+    "n_steps": 32,
+    "batch_size": 64,
+    "n_epochs": 8,
+    "learning_rate": 1e-3,
+    "gamma": 0.95,  # 20 choices, about the way to a beacon
+    # Shorter than usual: metres won and lost tell much about a choice at once, and are soon buried
+    # under the luck of who arrives.
+    "gae_lambda": 0.8,
     "ent_coef": 0.01,
 }
 
@@ -67,32 +67,6 @@ class ChoiceEnvs(VecEnvWrapper):
 
     def step_wait(self) -> Any:
         return self.venv.step_wait()
-
-
-class SmallEyes(BaseFeaturesExtractor):
-    """Three convolutions for pictures of some 48 x 30 pixels."""
-
-    def __init__(self, space: gymnasium.spaces.Box) -> None:
-        super().__init__(space, FEATURES)
-        self._convolutions = nn.Sequential(
-            nn.Conv2d(space.shape[0], 16, 5, 2, 2),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, 2, 1),
-            nn.ReLU(),
-            nn.Conv2d(32, 32, 3, 2, 1),
-            nn.ReLU(),
-            nn.Flatten(),
-        )
-        with torch.no_grad():
-            flat = self._convolutions(torch.zeros(1, *space.shape)).shape[1]
-        self._head = nn.Sequential(nn.Linear(flat, FEATURES), nn.ReLU())
-
-    def forward(
-        self,
-        rgb: Tensor,  # [B, C, H, W] in [0, 1]
-    ) -> Tensor:  # [B, FEATURES]
-        features: Tensor = self._head(self._convolutions(rgb))
-        return features
 
 
 def training_envs(
@@ -120,8 +94,7 @@ def training_envs(
 
 def new_learner(envs: VecEnv, seed: int) -> PPO:
     """An untrained one."""
-    policy = {"features_extractor_class": SmallEyes, "net_arch": []}
-    return PPO("CnnPolicy", envs, seed=seed, device="cpu", policy_kwargs=policy, **PPO_SETTINGS)
+    return PPO(TwoSidedPolicy, envs, seed=seed, device="cpu", **PPO_SETTINGS)
 
 
 def save_learner(learner: BaseAlgorithm, path: Path) -> None:
@@ -135,11 +108,12 @@ def load_learner(path: Path, envs: VecEnv | None = None) -> PPO:
     """The inverse of `save_learner`; with environments, to learn on.
 
     Raises:
-        CheckpointError: there is none, or it is damaged, or the environments do not fit it.
+        CheckpointError: there is none, or it is damaged or of another network, or the
+            environments do not fit it.
     """
     try:
         return PPO.load(path, env=envs, device="cpu")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise CheckpointError(
             "an agent saved by train_agent", f"{path}: {error}", "Train it again."
         ) from error
