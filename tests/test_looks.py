@@ -44,15 +44,18 @@ def looking() -> WorldEngine:
 
 
 def test_a_look_takes_a_step_a_tick_and_serves_when_it_is_done(looking: WorldEngine) -> None:
-    begun_at = look_of(looking)
+    look = look_of(looking)
     steps = len(looking._dreamer.model.outpainter.levels)
-    assert begun_at.taken == 1
-    assert looking.snapshot().imagined is None
-    turn(looking, steps - 1)
-    state = looking.snapshot()
-    assert state.look is None
-    assert state.imagined is not None
-    assert state.imagined.pose == begun_at.pose
+    assert look.taken == 1
+    for taken in range(2, steps + 1):
+        turn(looking, 1)
+        assert look_of(looking).taken == taken
+    before = looking.snapshot().imagined
+    turn(looking, 1)
+    after = looking.snapshot().imagined
+    assert after is not None
+    assert after is not before
+    assert (after.pose, after.frame) == (look.pose, look.frame)
 
 
 def test_a_look_leads_to_where_the_turn_will_be_when_it_serves(looking: WorldEngine) -> None:

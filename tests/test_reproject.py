@@ -199,6 +199,28 @@ def test_a_point_between_two_surfaces_leaves_no_confetti():
     assert floating.sum() == 0
 
 
+def test_a_wall_that_was_seen_from_afar_is_whole_from_nearby():
+    wall = ((-8.0, GROUND_Y, -9.0), (8.0, 9.0, -8.0))
+    hidden = ((-2.0, GROUND_Y, -14.0), (2.0, 2.0, -13.0))
+    afar, behind = Pose(0, 0, 4), Pose(0, 0, -9.5)  # what stands behind it was seen, too
+    nose = Pose(0, 0.5, -7.4)  # twenty times nearer than it was seen
+    hint = hint_at(nose, seen_from([behind, afar], [(wall, hidden)] * 2))
+    _, depth = render(nose, (wall,))
+    known = hint.confidence[0] > 0
+    assert known.float().mean() > 0.95
+    assert ((hint.depth[0] - depth).abs() / depth)[known].max() < 0.1
+
+
+def test_where_there_are_many_specks_nothing_is_known():
+    here = Pose(0, 0, 0, 0, 30)
+    sources = seen_from([here], [()])
+    rows, columns = torch.meshgrid(torch.arange(16, 32), torch.arange(16, 48), indexing="ij")
+    sources.depth[0, 0, rows, columns] *= torch.where((rows + columns // 2) % 3 == 0, 0.4, 1.0)
+    known = hint_at(here, sources).confidence[0] > 0
+    assert known[18:30, 18:46].float().mean() < 0.02
+    assert known[:, :8].all()
+
+
 def test_silhouettes_are_told_apart_from_surfaces():
     depth = torch.full((1, 1, 8, 8), 10.0)
     depth[..., 4:] = 2.0

@@ -34,17 +34,21 @@ class Foreseen:
 
     imagined: Keyframe
     shown: Future[tuple[Tensor, Tensor]]  # [1, 4, H, W] a picture, [1, 1, H, W] its confidence
+    is_new: bool  # since the frame before
 
     def of(self, imagined: Keyframe) -> tuple[Tensor, Tensor] | None:
         """How that frame will be seen; None if this was made of another one."""
         return self.shown.result() if imagined is self.imagined else None
 
 
-def foresee(dreamer: Dreamer, world: DreamWorld, target: Pose) -> Foreseen | None:
+def foresee(
+    dreamer: Dreamer, world: DreamWorld, target: Pose, is_new: bool = False
+) -> Foreseen | None:
     """Begin to look at what was imagined before, if there is something."""
     if world.imagined is None:
         return None
-    return Foreseen(world.imagined, _aside(partial(reshown, dreamer, world.imagined, target)))
+    shown = _aside(partial(reshown, dreamer, world.imagined, target))
+    return Foreseen(world.imagined, shown, is_new)
 
 
 def context_aside(

@@ -22,7 +22,7 @@ from worldsim.engine.bounds import bounded
 from worldsim.engine.context import context_of
 from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepare_move, remember
 from worldsim.engine.footing import Surroundings, lookout, step_on, underfoot
-from worldsim.engine.imagine import completed
+from worldsim.engine.imagine import completed, landed
 from worldsim.engine.kv_cache import KVCache
 from worldsim.engine.recollect import recollect
 from worldsim.kernels.threads import all_threads, one_thread
@@ -128,7 +128,8 @@ def _dream(
     with metrics.stage("retrieve"):
         recalled = [recall(dreamer, w, pose) for w, pose in zip(worlds, targets, strict=True)]
     with metrics.stage("hint"):
-        foreseen = [foresee(dreamer, w, pose) for w, pose in zip(worlds, targets, strict=True)]
+        is_new = [landed(dreamer, world) for world in worlds]
+        foreseen = [foresee(dreamer, *one) for one in zip(worlds, targets, is_new, strict=True)]
         context = context_aside(dreamer, worlds, recalled)
         hints = recollect(dreamer, worlds, targets, recalled)
     with metrics.stage("imagine"):

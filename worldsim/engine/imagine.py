@@ -21,7 +21,7 @@ from worldsim.engine.aside import Foreseen, foresee
 from worldsim.engine.assemble import Dreamer, recall
 from worldsim.engine.dream_world import DreamWorld, Look, origin
 from worldsim.engine.hints import IMAGINED, fill_unknown
-from worldsim.engine.look import begun, is_done, seen, stepped, steps_of
+from worldsim.engine.look import begun, is_done, seen, stepped, ticks_of
 from worldsim.engine.recollect import recollect, reshown
 from worldsim.memory.bank import Keyframe
 from worldsim.memory.judge import CLEAR_M
@@ -32,7 +32,8 @@ from worldsim.types import Pose
 
 WANTING = 0.01  # share of a view that nobody knows: from here on it is imagined
 SHOWING = 0.003  # share from which on what was imagined before is shown
-URGENT = 0.03  # at once; smaller shares wait for a look that is taken step by step
+URGENT = 0.03  # at once, but not at every tick; less waits for a look that is taken step by step
+SUDDEN = 0.15  # at once, whenever it was imagined last
 PAUSE_TICKS = 6  # between the beginnings of two looks; a look serves for as long
 AHEAD_DEG = 40.0  # of a turn that a look leads ahead, at most
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
@@ -66,19 +67,28 @@ def _completed(
     foreseen: Foreseen | None,
 ) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
     """The hint of one world, with what was imagined before, or is imagined now."""
-    has_landed = _go_on(dreamer, world)
     unknown = unknown_share(confidence)
     is_near = _is_near(world, target, recalled) and shows_sky(hint)
-    if has_landed or unknown >= SHOWING:
+    if unknown >= SHOWING or (foreseen is not None and foreseen.is_new):
         hint, confidence = _overlaid(dreamer, world.imagined, target, hint, confidence, foreseen)
-    if unknown_share(confidence) > URGENT:
+    if _is_urgent(world, confidence):
         _look_at_once(dreamer, world, target)
         return _overlaid(dreamer, world.imagined, target, hint, confidence)
-    if world.look is None and is_near:
+    if world.look is not None:
+        world.look = stepped(dreamer, world.look)
+    elif is_near:
         world.look = _skywards(dreamer, world, target)
-    elif world.look is None and _is_wanting(dreamer, world, target, unknown, confidence):
+    elif _is_wanting(dreamer, world, target, unknown, confidence):
         world.look = _forwards(dreamer, world, target)
     return hint, confidence
+
+
+def landed(dreamer: Dreamer, world: DreamWorld) -> bool:
+    """Whether a look is done; from now on what it has imagined serves."""
+    if world.look is None or not is_done(dreamer, world.look):
+        return False
+    world.imagined, world.look = seen(dreamer, world.look), None
+    return True
 
 
 def unknown_share(
@@ -134,6 +144,20 @@ def _level_m(place: tuple[float, float, float], target: Pose) -> float:
     return float(np.hypot(target.x - place[0], target.z - place[2]))
 
 
+def _is_urgent(
+    world: DreamWorld,
+    confidence: Tensor,  # [1, 1, H, W] of what is in memory, or was imagined
+) -> bool:
+    """Whether too much is unknown to wait for it."""
+    unknown = unknown_share(confidence)
+    return unknown > SUDDEN or (unknown > URGENT and _has_paused(world))
+
+
+def _has_paused(world: DreamWorld) -> bool:
+    """Whether the last look began long enough ago."""
+    return world.imagined is None or world.frame + 1 - world.imagined.frame >= PAUSE_TICKS
+
+
 def _is_wanting(
     dreamer: Dreamer,
     world: DreamWorld,
@@ -144,9 +168,9 @@ def _is_wanting(
     """Whether enough is unknown, or soon will be, and was for a while."""
     if world.imagined is None:
         return unknown_share(confidence) > WANTING
-    if world.frame + 1 - world.imagined.frame < PAUSE_TICKS:
+    if not _has_paused(world):
         return False
-    soon = _ahead(world.observation.pose, target, steps_of(dreamer))
+    soon = _ahead(world.observation.pose, target, ticks_of(dreamer))
     leads_on = unknown >= SHOWING and _is_beyond(soon, target, world.imagined.pose)
     return leads_on or unknown_share(confidence) > WANTING
 
@@ -157,27 +181,16 @@ def _is_beyond(there: Pose, here: Pose, looked: Pose) -> bool:
     return abs(turn) > float(np.sign(turn)) * _turn_deg(here, looked)
 
 
-def _go_on(dreamer: Dreamer, world: DreamWorld) -> bool:
-    """A step of the look that is being taken, if one is; whether it was the last."""
-    if world.look is None:
-        return False
-    world.look = stepped(dreamer, world.look)
-    if not is_done(dreamer, world.look):
-        return False
-    world.imagined, world.look = seen(dreamer, world.look), None
-    return True
-
-
 def _look_at_once(dreamer: Dreamer, world: DreamWorld, target: Pose) -> None:
     """A whole look in one tick, in place of any other."""
     world.look = _forwards(dreamer, world, target)
-    while not _go_on(dreamer, world):
-        pass
+    while not landed(dreamer, world):
+        world.look = stepped(dreamer, world.look)
 
 
 def _forwards(dreamer: Dreamer, world: DreamWorld, target: Pose) -> Look:
     """The beginning of a look at where a turn leads."""
-    serving = steps_of(dreamer) + PAUSE_TICKS
+    serving = ticks_of(dreamer) + PAUSE_TICKS
     pose = _ahead(world.observation.pose, target, serving)
     known = _known(dreamer, world, pose)
     return begun(dreamer, world.seed, world.frame + 1, world.observation, pose, known)

@@ -54,12 +54,12 @@ def stepped(dreamer: Dreamer, look: Look) -> Look:
 
 
 def is_done(dreamer: Dreamer, look: Look) -> bool:
-    return look.taken == steps_of(dreamer)
+    return look.taken == len(_steps(dreamer))
 
 
-def steps_of(dreamer: Dreamer) -> int:
-    """How many steps a look takes, and ticks."""
-    return len(dreamer.model.outpainter.levels)
+def ticks_of(dreamer: Dreamer) -> int:
+    """How many ticks a look takes: it begins in one and takes a step in each of the next."""
+    return len(_steps(dreamer)) + 1
 
 
 def seen(dreamer: Dreamer, look: Look) -> Keyframe:

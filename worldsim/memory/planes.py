@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
-from worldsim.kernels.splat import MAX_RADIUS_PX, Surfels, positive
+from worldsim.kernels.splat import Surfels, positive
 from worldsim.types import SKY_DEPTH_M
 
 NEAR_M = 0.05  # nearer surfaces are treated as being this far away
@@ -142,7 +142,7 @@ def surfels_in_view(
     limit = SLOPE_LIMIT * w_target
     slope_x = (slope_x * flatter).clamp_(min=-limit, max=limit)
     slope_y = (slope_y * flatter).clamp_(min=-limit, max=limit)
-    radius = (0.5 * shrink).add_(FOOTPRINT_PX + 1).clamp_(max=MAX_RADIUS_PX + 1).mul_(drawn).sub_(1)
+    radius = (0.5 * shrink).add_(FOOTPRINT_PX + 1).mul_(drawn).sub_(1)
     parts = (x, y, w_target, slope_x, slope_y, radius)
     return Surfels(*(part.flatten(1) for part in parts))
 

@@ -8,6 +8,7 @@ Shape letters as in `worldsim.types`; P is the number of pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import torch
@@ -26,9 +27,12 @@ from worldsim.types import SKY_DEPTH_M
 __all__ = ["Hint", "Sources", "reproject"]
 
 LAYER_STEP = 0.07  # how far behind the first layer the second one starts, relative
+COARSER = 4  # each of the coarser pictures than the one before
+COARSE_SCALES = (4, 16)  # fine pixels along one side of theirs
 HOLE_STEP = 1.1  # a pixel this many times farther than its neighbours may be a hole
 HOLE_NEIGHBOURS = 5  # of 8 that must be nearer
 SPECK_RELATIVE, SPECK_PER_M = 0.2, 0.004  # inverse depths farther apart are not one surface
+CROWD_PX, CROWDED = 8, 0.12  # side of a square, and the share of specks in it that is too much
 NOTHING = -1.0  # in place of the inverse depth where nothing is seen
 DOUBT_WEIGHT = 0.2  # of a colour tap beside a silhouette
 CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its cache
@@ -86,7 +90,9 @@ def _reproject(
     planes = planes or fit_planes(sources.depth)
     surfels = surfels_in_view(planes, target_from_source, rays_3P, sources.valid, intrinsics)
     clear = _drawn(surfels, positive(FRINGE - planes.doubt.flatten(1)))
-    nearest = close_holes(splat(clear, height=height, width=width)).flatten(1)
+    points = _drawn(clear, 1 - positive(clear.radius - COARSE_SCALES[0]))
+    fine = close_holes(splat(points, height=height, width=width))
+    nearest = _without_gaps(fine, clear).flatten(1)
     first = judge(nearest, rotated, translation, planes, sources, intrinsics)
     again = compact(first.confidence <= 0)
     behind = _second_layer(surfels, planes, nearest, again, intrinsics)
@@ -94,6 +100,49 @@ def _reproject(
     second = judge(behind, rotated.gather(3, pixels), translation, planes, sources, intrinsics)
     w = nearest.scatter(1, again, _kept(nearest, behind, again, first))
     return _render(w, _merged(first, second, again), planes, sources, intrinsics)
+
+
+def _without_gaps(
+    w: Tensor,  # [B, H, W] inverse depth of all surfels, drawn as points
+    surfels: Surfels,
+) -> Tensor:  # [B, H, W]
+    """Draws what is seen so near that its source's pixels lie far apart, whole.
+
+    Between its points one would see what stands behind. Coarser pictures take larger footprints;
+    bilinear in inverse depth, they are exact on planes.
+    """
+    wide = _picked(surfels, compact(surfels.radius > COARSE_SCALES[0] / COARSER))
+    for scale, least in ((scale, scale / COARSER) for scale in COARSE_SCALES):
+        most = scale if scale < COARSE_SCALES[-1] else FAR
+        taken = positive(wide.radius - least) * positive(most - wide.radius)
+        whole = _drawn_coarsely(_drawn(wide, taken), scale, w.shape[1:])
+        w = torch.where(w < (1 - LAYER_STEP) * whole, whole, w)
+    return w
+
+
+def _drawn_coarsely(
+    surfels: Surfels, scale: int, size: Sequence[int]
+) -> Tensor:  # [B, H, W] inverse depth, 0 where there is none
+    height, width = (-(-side // scale) for side in size)
+    coarse = splat(_coarser(surfels, scale), height=height, width=width)
+    both = torch.stack((coarse, positive(coarse)), dim=1)
+    inside = F.interpolate(both[:, 1:], scale_factor=scale)[:, 0]
+    total, share = F.interpolate(
+        both, scale_factor=scale, mode="bilinear", align_corners=False
+    ).unbind(1)
+    return (inside * total / share.clamp(min=1e-6))[:, : size[0], : size[1]]
+
+
+def _coarser(surfels: Surfels, scale: int) -> Surfels:
+    """The same patches in a picture of larger pixels."""
+    return Surfels(
+        surfels.x / scale,
+        surfels.y / scale,
+        surfels.inverse_depth,
+        surfels.slope_x * scale,
+        surfels.slope_y * scale,
+        surfels.radius / scale,
+    )
 
 
 def _second_layer(
@@ -187,7 +236,7 @@ def _render(
     intrinsics: Intrinsics,
 ) -> Hint:
     rgb = _sample_colour(verdict, planes, sources.rgb, intrinsics)
-    confidence = verdict.confidence * (1 - _is_speck(w, verdict.confidence, intrinsics))
+    confidence = verdict.confidence * _holds_together(w, verdict.confidence, intrinsics)
     known = confidence > 0
     depth = torch.where(w > 1 / SKY_DEPTH_M, w.clamp(min=1 / SKY_DEPTH_M).reciprocal(), SKY_DEPTH_M)
     shape = {"h": intrinsics.height, "w": intrinsics.width}
@@ -198,17 +247,27 @@ def _render(
     )
 
 
-def _is_speck(
+def _holds_together(
     w: Tensor,  # [B, P] inverse depth in the target view
     confidence: Tensor,  # [B, P]
     intrinsics: Intrinsics,
-) -> Tensor:  # [B, P] 1 where all four neighbours show another surface or nothing, else 0
-    """What is seen so near that its source's pixels lie far apart, or where sources disagree."""
+) -> Tensor:  # [B, P] 1, but 0 for specks and where there are many
+    """What is seen so near that its source's pixels lie far apart, or where sources disagree.
+
+    A speck is a pixel around which others show another surface or nothing. Where many are, not
+    one of the pixels can be believed, and the whole is better imagined anew.
+    """
     seen = torch.where(confidence > 0, w, NOTHING).view(-1, intrinsics.height, intrinsics.width)
     wide = F.pad(seen[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
     beside = (wide[:, 1:-1, :-2], wide[:, 1:-1, 2:], wide[:, :-2, 1:-1], wide[:, 2:, 1:-1])
-    nearest = torch.stack([(one - seen).abs_() for one in beside]).amin(0)
-    return positive(nearest.sub_(SPECK_RELATIVE * seen.abs() + SPECK_PER_M)).flatten(1)
+    reach = SPECK_RELATIVE * seen.abs() + SPECK_PER_M
+    others = torch.stack([positive((one - seen).abs_() - reach) for one in beside]).sum(0)
+    is_alone = positive(others - 3.5)
+    is_odd = positive(others - 2.5) * positive(confidence).view_as(seen)
+    crowd = F.avg_pool2d(is_odd[:, None], CROWD_PX, ceil_mode=True)
+    together = F.interpolate(positive(CROWDED - crowd), scale_factor=CROWD_PX)[:, 0]
+    together = together[:, : intrinsics.height, : intrinsics.width]
+    return ((1 - is_alone) * together).flatten(1)
 
 
 def _sample_colour(
