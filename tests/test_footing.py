@@ -93,6 +93,15 @@ def test_a_body_slides_along_a_wall() -> None:
     assert (after.x, after.z) == pytest.approx((0.15, -1.25))
 
 
+def test_a_body_slides_along_a_ragged_wall_that_its_nose_meets_at_an_angle() -> None:
+    ragged = wall(-1.0, 3.0) * (3.0, 1.0, 1.0)
+    ragged[:, 2] += 0.2 * np.sin(6.0 * ragged[:, 0])  # as walls are that were seen from afar
+    start = AHEAD.turned(50.0, 0.0)
+    after = walked(known(flat(0.0, 1.0, -9.0), ragged), 20, start=start)
+    assert after.x > 1.5
+    assert after.z > -0.8
+
+
 def test_a_jump_leads_up_a_block() -> None:
     after = walked(TERRACE, 40, jump=True)
     assert after.z < -4.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class Look:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def to(self, device: torch.device) -> Look:
-        moved = {name: tensor.to(device) for name, tensor in self.tensors.items()}
+        moved: dict[str, Any] = {name: part.to(device) for name, part in self.tensors.items()}
         return replace(self, **moved)
 
 

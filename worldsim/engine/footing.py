@@ -19,6 +19,7 @@ from worldsim.types import TICK_S, Pose
 EYE_M = 1.62  # above the feet
 BODY_M, SLACK_M = 0.3, 0.05  # radius of what is stopped, less what the camera's way may be off by
 NOSE_M = 0.45  # this far before its eyes the body is stopped as well: nearer, dreams come apart
+SLIDING = 0.3  # a wall is met at an angle, if this share of the move or more is along it
 FOOT_M = 0.2  # radius of what carries
 BELOW_RADII_M = (0.2, 0.35, 0.5)  # of the columns in which ground is looked for below
 STEP_M = 0.5  # higher edges have to be jumped
@@ -114,17 +115,23 @@ def step_on(
 
 
 def _stopped(around: Surroundings, here: Pose, there: Pose) -> Pose:
-    """The whole move, or the part of it along one axis of the world, or none."""
+    """The whole move, or the part of it along one axis of the world, or none.
+
+    Where a nose is stopped at an angle, its body slides on to where less is before it.
+    """
     tolerated = [points + FEW for points in around.obstacles(here)]
     dx, dz = there.x - here.x, there.z - here.z
     stay = there.moved(-dx, 0.0, -dz)
     along_x, along_z = stay.moved(dx, 0.0, 0.0), stay.moved(0.0, 0.0, dz)
     longer_first = (along_x, along_z) if abs(dx) > abs(dz) else (along_z, along_x)
-    for place in (there, *longer_first):
-        met = around.obstacles(place)
-        if all(points < most for points, most in zip(met, tolerated, strict=True)):
+    met = {place: around.obstacles(place) for place in (there, *longer_first)}
+    for place, points in met.items():
+        if all(now < most for now, most in zip(points, tolerated, strict=True)):
             return place
-    return stay
+    if min(abs(dx), abs(dz)) < SLIDING * max(abs(dx), abs(dz)):
+        return stay
+    past = min((along_x, along_z), key=lambda place: met[place][1])
+    return past if met[past][0] < tolerated[0] else stay
 
 
 def _risen(floor_m: float, rise_m: float, *, jump: bool) -> float:
