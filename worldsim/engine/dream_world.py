@@ -50,7 +50,11 @@ class Look:
 
 @dataclass(slots=True)
 class DreamWorld:
-    """The whole state of one dreamed world; the functions of this file are its only writers."""
+    """The whole state of one dreamed world.
+
+    Frames arrive by the functions of this file; `dream` adds what it computed of them, and
+    `imagine` alone writes what is imagined ahead.
+    """
 
     seed: int
     frame: int

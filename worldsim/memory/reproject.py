@@ -103,7 +103,7 @@ def _reproject(
 
 
 def _without_gaps(
-    w: Tensor,  # [B, H, W] inverse depth of all surfels, drawn as points
+    w: Tensor,  # [B, H, W] inverse depth of the surfels, drawn as points
     surfels: Surfels,
 ) -> Tensor:  # [B, H, W]
     """Draws what is seen so near that its source's pixels lie far apart, whole.
@@ -112,9 +112,9 @@ def _without_gaps(
     bilinear in inverse depth, they are exact on planes.
     """
     wide = _picked(surfels, compact(surfels.radius > COARSE_SCALES[0] / COARSER))
-    for scale, least in ((scale, scale / COARSER) for scale in COARSE_SCALES):
+    for scale in COARSE_SCALES:
         most = scale if scale < COARSE_SCALES[-1] else FAR
-        taken = positive(wide.radius - least) * positive(most - wide.radius)
+        taken = positive(wide.radius - scale / COARSER) * positive(most - wide.radius)
         whole = _drawn_coarsely(_drawn(wide, taken), scale, w.shape[1:])
         w = torch.where(w < (1 - LAYER_STEP) * whole, whole, w)
     return w
