@@ -34,8 +34,11 @@ WANTING = 0.01  # share of a view that nobody knows: from here on it is imagined
 SHOWING = 0.003  # share from which on what was imagined before is shown
 URGENT = 0.03  # at once, but not at every tick; less waits for a look that is taken step by step
 SUDDEN = 0.15  # at once, whenever it was imagined last
-PAUSE_TICKS = 6  # between the beginnings of two looks; a look serves for as long
-AHEAD_DEG = 40.0  # of a turn that a look leads ahead, at most
+PAUSE_TICKS = 6  # between the beginnings of two looks that a turn calls for,
+REST_TICKS = 10  # of two where the first has not shown enough,
+PATIENCE_TICKS = 16  # and until another may be taken at once
+SOON_TICKS, AHEAD_TICKS = 10, 20  # of a turn that a look leads ahead: at once, and in steps
+AHEAD_DEG = 40.0  # and no farther
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
 BACK_M = 3.0  # this near to where an older frame was seen, its horizon is known
 
@@ -79,7 +82,7 @@ def _completed(
     elif is_near:
         world.look = _skywards(dreamer, world, target)
     elif _is_wanting(dreamer, world, target, unknown, confidence):
-        world.look = _forwards(dreamer, world, target)
+        world.look = _forwards(dreamer, world, target, AHEAD_TICKS)
     return hint, confidence
 
 
@@ -150,12 +153,12 @@ def _is_urgent(
 ) -> bool:
     """Whether too much is unknown to wait for it."""
     unknown = unknown_share(confidence)
-    return unknown > SUDDEN or (unknown > URGENT and _has_paused(world))
+    return unknown > SUDDEN or (unknown > URGENT and _has_paused(world, PATIENCE_TICKS))
 
 
-def _has_paused(world: DreamWorld) -> bool:
-    """Whether the last look began long enough ago."""
-    return world.imagined is None or world.frame + 1 - world.imagined.frame >= PAUSE_TICKS
+def _has_paused(world: DreamWorld, ticks: int) -> bool:
+    """Whether the last look began that long ago."""
+    return world.imagined is None or world.frame + 1 - world.imagined.frame >= ticks
 
 
 def _is_wanting(
@@ -166,13 +169,12 @@ def _is_wanting(
     confidence: Tensor,  # [1, 1, H, W] of what is, or was imagined
 ) -> bool:
     """Whether enough is unknown, or soon will be, and was for a while."""
+    lacks = unknown_share(confidence) > WANTING
     if world.imagined is None:
-        return unknown_share(confidence) > WANTING
-    if not _has_paused(world):
-        return False
+        return lacks
     soon = _ahead(world.observation.pose, target, ticks_of(dreamer))
     leads_on = unknown >= SHOWING and _is_beyond(soon, target, world.imagined.pose)
-    return leads_on or unknown_share(confidence) > WANTING
+    return _has_paused(world, PAUSE_TICKS if leads_on else REST_TICKS) and (leads_on or lacks)
 
 
 def _is_beyond(there: Pose, here: Pose, looked: Pose) -> bool:
@@ -183,15 +185,14 @@ def _is_beyond(there: Pose, here: Pose, looked: Pose) -> bool:
 
 def _look_at_once(dreamer: Dreamer, world: DreamWorld, target: Pose) -> None:
     """A whole look in one tick, in place of any other."""
-    world.look = _forwards(dreamer, world, target)
+    world.look = _forwards(dreamer, world, target, SOON_TICKS)
     while not landed(dreamer, world):
         world.look = stepped(dreamer, world.look)
 
 
-def _forwards(dreamer: Dreamer, world: DreamWorld, target: Pose) -> Look:
+def _forwards(dreamer: Dreamer, world: DreamWorld, target: Pose, ticks: int) -> Look:
     """The beginning of a look at where a turn leads."""
-    serving = ticks_of(dreamer) + PAUSE_TICKS
-    pose = _ahead(world.observation.pose, target, serving)
+    pose = _ahead(world.observation.pose, target, ticks)
     known = _known(dreamer, world, pose)
     return begun(dreamer, world.seed, world.frame + 1, world.observation, pose, known)
 
