@@ -71,7 +71,7 @@ def test_before_a_turn_leads_past_where_one_has_looked_the_next_look_begins() ->
         state = engine.snapshot()
         if state.imagined and state.look and state.look.frame == state.frame:
             beginnings.append(state.imagined.pose.yaw_deg - state.observation.pose.yaw_deg)
-    assert len(beginnings) == 3
+    assert len(beginnings) == 4
     assert min(beginnings) > 0.0
 
 

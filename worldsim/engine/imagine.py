@@ -37,8 +37,7 @@ SUDDEN = 0.15  # at once, whenever it was imagined last
 PAUSE_TICKS = 6  # from the beginning of a look to that of the next one that a turn calls for
 REST_TICKS = 10  # the same, where a look has only not shown enough
 PATIENCE_TICKS = 16  # the same, to a look at once
-SOON_TICKS, AHEAD_TICKS = 10, 20  # of a turn that a look leads ahead: at once, and in steps
-AHEAD_DEG = 40.0  # and no farther
+AHEAD_DEG = 40.0  # of a turn that a look leads ahead, at most
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
 BACK_M = 3.0  # this near to where an older frame was seen, its horizon is known
 
@@ -82,7 +81,7 @@ def _completed(
     elif is_near:
         world.look = _skywards(dreamer, world, target)
     elif _is_wanting(dreamer, world, target, unknown, confidence):
-        world.look = _forwards(dreamer, world, target, AHEAD_TICKS)
+        world.look = _forwards(dreamer, world, target)
     return hint, confidence
 
 
@@ -185,14 +184,15 @@ def _is_beyond(there: Pose, here: Pose, looked: Pose) -> bool:
 
 def _look_at_once(dreamer: Dreamer, world: DreamWorld, target: Pose) -> None:
     """A whole look in one tick, in place of any other."""
-    world.look = _forwards(dreamer, world, target, SOON_TICKS)
+    world.look = _forwards(dreamer, world, target)
     while not landed(dreamer, world):
         world.look = stepped(dreamer, world.look)
 
 
-def _forwards(dreamer: Dreamer, world: DreamWorld, target: Pose, ticks: int) -> Look:
+def _forwards(dreamer: Dreamer, world: DreamWorld, target: Pose) -> Look:
     """The beginning of a look at where a turn leads."""
-    pose = _ahead(world.observation.pose, target, ticks)
+    serving = ticks_of(dreamer) + PAUSE_TICKS
+    pose = _ahead(world.observation.pose, target, serving)
     known = _known(dreamer, world, pose)
     return begun(dreamer, world.seed, world.frame + 1, world.observation, pose, known)
 
