@@ -159,7 +159,7 @@ def with_header(data: bytes, **changes: object) -> bytes:
     "change",
     [
         {"format": "other"}, {"version": 99}, {"model_hash": None}, {"pose": [1.0]},
-        {"dtype": "save"}, {"frame": "soon"}, {"order": 3},
+        {"dtype": "save"}, {"frame": "soon"}, {"order": 3}, {"taken": [[0, [1.0], [2.0]]]},
     ],
 )  # fmt: skip
 def test_a_foreign_header_is_refused(whole: bytes, change: dict[str, object]) -> None:

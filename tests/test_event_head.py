@@ -12,10 +12,19 @@ from dreams import LOOK_AROUND, WALK, begun, make_engine, plane_episode, random_
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from worldsim.engine.dream_world import MOST_TAKEN, Taken
 from worldsim.engine.engine import WorldEngine
-from worldsim.engine.events import Chances, chances, outcome
+from worldsim.engine.events import Chances, chances, outcome, settle
 from worldsim.engine.state import EngineState
-from worldsim.engine.surroundings import AROUND_M, GRAIN_M, displacement, points_around
+from worldsim.engine.surroundings import (
+    AROUND_M,
+    GRAIN_M,
+    displacement,
+    points_around,
+    taken_at,
+    touched,
+)
+from worldsim.envs.blocks.physics import EYE_M, Body, cells_of
 from worldsim.memory.bank import MemoryBank
 from worldsim.model.checkpoint import WEIGHTS_NAME, save_checkpoint
 from worldsim.model.heads import EVENTS, MOVE_SIZE, POINT_SIZE, POINTS, EventHead
@@ -23,11 +32,12 @@ from worldsim.train.event_lessons import event_samples
 from worldsim.types import SKY_DEPTH_M, Action, Clip, Pose
 
 
-def some_points(rows: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Points, which of them there are, and moves."""
+def some_points(rows: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Points, which of them there are, moves, and touched cells."""
     valid = torch.ones(rows, 5, dtype=torch.bool)
     valid[:, 3:] = False
-    return torch.randn(rows, 5, POINT_SIZE), valid, torch.randn(rows, MOVE_SIZE)
+    points, move = torch.randn(rows, 5, POINT_SIZE), torch.randn(rows, MOVE_SIZE)
+    return points, valid, move, torch.randn(rows, 2, 2, 3).sort(dim=2).values
 
 
 def test_the_head_is_small() -> None:
@@ -44,20 +54,25 @@ def test_an_untrained_head_finds_everything_as_likely_as_not() -> None:
 
 def test_the_head_hears_points_and_motion_and_no_other_row() -> None:
     head = random_model().event_head
-    points, valid, move = some_points(2)
-    before = head(points, valid, move)
-    for changed in ((points + torch.randn_like(points), move), (points, move + 1.0)):
-        assert not torch.equal(head(changed[0], valid, changed[1]), before)
-    assert torch.allclose(head(points[:1], valid[:1], move[:1]), before[:1], atol=1e-6)
+    points, valid, move, cells = some_points(2)
+    before = head(points, valid, move, cells)
+    for changed in (
+        (points + torch.randn_like(points), move, cells),
+        (points, move + 1.0, cells),
+        (points, move, cells + 1.0),
+    ):
+        assert not torch.equal(head(changed[0], valid, *changed[1:]), before)
+    alone = head(points[:1], valid[:1], move[:1], cells[:1])
+    assert torch.allclose(alone, before[:1], atol=1e-6)
 
 
 def test_the_order_of_points_and_those_that_are_not_there_make_no_difference() -> None:
     head = random_model().event_head
-    points, valid, move = some_points(2)
-    before = head(points, valid, move)
+    points, valid, move, cells = some_points(2)
+    before = head(points, valid, move, cells)
     elsewhere = torch.where(valid[..., None], points, 7.0)
     for same in (elsewhere, points):
-        assert torch.allclose(head(same.flip(1), valid.flip(1), move), before, atol=1e-6)
+        assert torch.allclose(head(same.flip(1), valid.flip(1), move, cells), before, atol=1e-6)
 
 
 # What is around a body
@@ -95,6 +110,34 @@ def test_points_are_thinned_out_evenly() -> None:
     assert len(np.unique(np.floor(points[:, :3] / GRAIN_M), axis=0)) > 0.4 * len(points)
 
 
+@pytest.mark.parametrize("feet", [(0.5, 3.0, -0.5), (0.2, 3.4, 7.9), (-1.31, -2.0, 0.69)])
+def test_the_cells_that_a_body_touches_are_those_of_the_block_world(
+    feet: tuple[float, float, float],
+) -> None:
+    x, y, z = feet
+    low, high = touched(np.array((x, y + EYE_M, z)))
+    true = np.array(cells_of(Body(x, y, z)))
+    assert np.array_equal(low, true.min(axis=0)) and np.array_equal(high, true.max(axis=0) + 1)
+
+
+def test_ground_that_a_body_sinks_into_a_little_is_not_touched() -> None:
+    low, _ = touched(np.array((0.5, 3.0 + EYE_M - 0.05, 0.5)))
+    assert low[1] == 3.0
+
+
+def test_what_was_taken_is_not_around_a_body_though_memory_still_shows_it() -> None:
+    engine = begun()
+    world = engine._state()
+    seen = world.observation
+    points = points_around(engine._dreamer.prepared, world.memory, seen)
+    middle = points[len(points) // 2, :3] + seen.pose.position()
+    x, y, z = np.floor(middle).tolist()
+    cell = Taken(0, (x, y, z), (x + 1.0, y + 1.0, z + 1.0))
+    left = points_around(engine._dreamer.prepared, world.memory, seen, [cell])
+    inside = np.abs(left[:, :3] + seen.pose.position() - (np.array((x, y, z)) + 0.5)).max(axis=1)
+    assert len(left) > 0 and inside.min() > 0.5
+
+
 # What a tick pays
 
 
@@ -118,6 +161,21 @@ def test_what_is_as_likely_as_not_has_not_happened() -> None:
     assert outcome(Chances(0.0, 0.0), Chances(0.5, 0.5)) == (0.0, False)
 
 
+def test_what_is_paid_is_taken_from_the_cells_that_the_body_touches() -> None:
+    world = begun()._state()
+    assert settle(world, Chances(0.9, 0.0), Chances(0.9, 0.0)) == (0.0, False) and not world.taken
+    assert settle(world, Chances(0.1, 0.0), Chances(0.9, 0.0)) == (1.0, False)
+    assert world.taken == (taken_at(world.observation.pose, world.frame),)
+
+
+def test_only_the_last_places_are_known_to_be_empty() -> None:
+    world = begun()._state()
+    for frame in range(MOST_TAKEN + 3):
+        world.frame = frame
+        settle(world, Chances(0.1, 0.0), Chances(0.9, 0.0))
+    assert [taken.frame for taken in world.taken] == list(range(3, MOST_TAKEN + 3))
+
+
 # In the engine
 
 
@@ -134,11 +192,13 @@ def test_a_step_tells_what_its_chances_say() -> None:
 def test_chances_are_part_of_every_saved_state() -> None:
     engine = begun()
     engine.step(WALK[0])
+    world = engine._state()
+    settle(world, Chances(0.0, 0.0), Chances(1.0, 0.0))
     saved, seen = engine.snapshot().to_bytes(), engine.chances
     engine.step(WALK[1])
     other = make_engine()
     other.restore(EngineState.from_bytes(saved))
-    assert other.chances == seen
+    assert other.chances == seen and other._state().taken == world.taken
     assert engine.fork().chances == engine.chances != seen
 
 
@@ -177,8 +237,9 @@ def test_the_head_is_trained_on_what_the_engine_tells_it() -> None:
     samples = event_samples(engine._dreamer.prepared, episode, engine.intrinsics, ticks)
     engine._dreamer.model.event_head.register_forward_pre_hook(lambda _, given: heard.append(given))
     engine.step(actions[8], pose=episode.poses[9])
-    (points, valid, before), (*_, after) = heard
+    (points, valid, before, cells), (*_, after, _) = heard
     assert torch.allclose(before[0], samples.move[0], atol=1e-5)
     assert torch.allclose(after[0], samples.move[1], atol=1e-5)
+    assert torch.allclose(cells[0], samples.cells[0], atol=1e-5)
     assert torch.equal(valid[0], samples.valid[0])
     assert torch.allclose(points[0], samples.points[0], atol=1e-5)

@@ -99,7 +99,8 @@ def test_a_head_learns_a_rare_event_that_its_points_show() -> None:
     for i, colour in enumerate(((0.0, 1.0, 1.0), (1.0, 0.0, 1.0))):
         points[:, i, 3:] = torch.tensor(colour)
         points[near[:, i], i, :3] = 0.0
-    told = points, torch.ones(256, 24, dtype=torch.bool), torch.zeros(256, MOVE_SIZE)
+    still = torch.zeros(256, MOVE_SIZE), torch.tensor((-1.0, 1.0))[:, None].expand(256, 2, 2, 3)
+    told = points, torch.ones(256, 24, dtype=torch.bool), *still
     optimizer = torch.optim.AdamW(head.parameters(), 5e-3)
     for _ in range(150):
         optimizer.zero_grad()
@@ -187,7 +188,7 @@ def test_disturbed_points_keep_their_distances_but_for_a_little() -> None:
     torch.manual_seed(0)
     lessons = EventLessons(random_model())
     lessons.take(eventful(), np.random.default_rng(0))
-    (samples,) = lessons._kept
+    (samples,) = lessons._true
     turned = disturbed(samples)
     far = [part.points[..., :3].norm(dim=-1)[turned.valid] for part in (samples, turned)]
     assert (far[0] - far[1]).abs().mean() < 0.15

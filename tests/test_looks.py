@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from dreams import begun
+from torch import Tensor
 
-from worldsim.engine.dream_world import Look
+from worldsim.engine.dream_world import DreamWorld, Look
 from worldsim.engine.engine import WorldEngine
+from worldsim.engine.imagine import (
+    PATIENCE_TICKS,
+    PAUSE_TICKS,
+    REST_TICKS,
+    _is_urgent,
+    _is_wanting,
+)
 from worldsim.engine.state import EngineState
 from worldsim.errors import StateError
 from worldsim.types import Action, Observation
@@ -24,6 +34,10 @@ def turn(engine: WorldEngine, ticks: int, degrees: float = SLOWLY_DEG) -> list[O
         there = engine.snapshot().observation.pose.turned(degrees, 0.0)
         seen.append(engine.step(Action(yaw_deg=degrees), pose=there).observation)
     return seen
+
+
+def after(world: DreamWorld, ticks: int) -> DreamWorld:
+    return replace(world, frame=world.frame + ticks)
 
 
 def look_of(engine: WorldEngine) -> Look:
@@ -81,6 +95,35 @@ def test_what_cannot_wait_is_looked_at_at_once(looking: WorldEngine) -> None:
     assert state.look is None
     assert state.imagined is not None
     assert state.imagined.frame == state.frame
+
+
+def lacking(share: float) -> Tensor:  # [1, 1, H, W]
+    """The confidence of a view of which nothing is known at its left."""
+    confidence = torch.ones(1, 1, 80, 128)
+    confidence[..., : round(share * 128)] = 0.0
+    return confidence
+
+
+def test_a_gap_that_a_look_left_is_looked_at_at_once_only_after_a_while(
+    looking: WorldEngine,
+) -> None:
+    turn(looking, 1, SUDDENLY_DEG)
+    world = looking._state()
+    ticks = [t for t in range(PATIENCE_TICKS + 4) if _is_urgent(after(world, t), lacking(0.1))]
+    assert ticks[0] == PATIENCE_TICKS - 1
+    assert _is_urgent(world, lacking(0.3)) and not _is_urgent(after(world, 99), lacking(0.01))
+
+
+def test_a_look_that_has_not_shown_enough_is_repeated_after_a_rest(looking: WorldEngine) -> None:
+    turn(looking, 1, SUDDENLY_DEG)
+    world, dreamer, still = looking._state(), looking._dreamer, looking._state().observation.pose
+    ticks = [
+        t
+        for t in range(REST_TICKS + 4)
+        if _is_wanting(dreamer, after(world, t), still, 0.02, lacking(0.1))
+    ]
+    assert ticks[0] == REST_TICKS - 1
+    assert PAUSE_TICKS < REST_TICKS < PATIENCE_TICKS
 
 
 def test_a_real_frame_ends_a_look(looking: WorldEngine) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from worldsim.model.traced import AFTER, traced
+from worldsim.model.traced import AFTER, traced, traces_at_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,18 @@ def test_python_runs_a_traced_function_no_more() -> None:
     for seed in range(AFTER + 20):
         spy.mix(inputs(seed), 0.3, offset=offset)
     assert spy.runs == AFTER + 1  # and once to trace it
+
+
+@torch.inference_mode()
+def test_where_it_is_asked_for_the_first_call_makes_the_trace() -> None:
+    spy, offset = Spy(), torch.tensor(0.0)
+    with traces_at_once():
+        for seed in range(3):
+            spy.mix(inputs(seed), 0.3, offset=offset)
+    assert spy.runs == 1
+    for seed in range(AFTER):
+        spy.mix(inputs(seed, 7), 0.3, offset=offset)
+    assert spy.runs == 1 + AFTER
 
 
 @torch.inference_mode()

@@ -20,6 +20,16 @@ ANCHOR_REACH_M = 6.0  # a camera farther from its anchor than this gets a new on
 FACING_M = 0.8  # half of a view is nearer: the face is against something
 TELEPORT_M = 4.0  # no walk moves this far in one tick
 STILL = (0.0, 0.0, 0.0)
+MOST_TAKEN = 32  # places; older ones are far away
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The cells that a body touched when it took something: what was seen in them is gone."""
+
+    frame: int
+    low: tuple[float, float, float]  # corner, world, metres
+    high: tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class DreamWorld:
     horizon_frame: int = 0  # and when
     imagined: Keyframe | None = None  # ahead of the frame; not in memory, for nobody has seen it
     look: Look | None = None  # that is being taken
+    taken: tuple[Taken, ...] = ()  # the last of them, oldest first
     recalled: tuple[Keyframe, ...] = ()  # what the last frame was dreamed from, best first
 
 
@@ -93,6 +104,11 @@ def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: boo
     remember(world, touched=action.attack or action.use)
 
 
+def take(world: DreamWorld, taken: Taken) -> None:
+    """What was in these cells is the player's now."""
+    world.taken = (*world.taken, taken)[-MOST_TAKEN:]
+
+
 def remember(world: DreamWorld, *, touched: bool = False) -> None:
     """Offer the last frame to memory, which keeps it if it shows something new or was touched.
 
@@ -100,13 +116,13 @@ def remember(world: DreamWorld, *, touched: bool = False) -> None:
     one that has come apart would spread.
     """
     seen = world.observation
-    if not (world.is_real or touched) and _is_worthless(seen):
+    if not (world.is_real or touched) and is_worthless(seen):
         return
     trust = TRUST_REAL if world.is_real else TRUST_TOUCHED if touched else TRUST_DREAM
     world.memory.insert(seen.rgb, seen.depth, seen.pose, world.frame, trust, touched=touched)
 
 
-def _is_worthless(dreamed: Observation) -> bool:
+def is_worthless(dreamed: Observation) -> bool:
     return float(np.median(dreamed.depth)) < FACING_M or is_torn(dreamed.depth)
 
 

@@ -17,12 +17,13 @@ from worldsim.camera import Intrinsics
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream import absorb, advance, begin
 from worldsim.engine.dream_world import DreamWorld
-from worldsim.engine.events import Chances, chances, outcome
+from worldsim.engine.events import Chances, chances, settle
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.picture_start import clip_from_image
 from worldsim.engine.prepared import KEPT, Preparations
 from worldsim.engine.start import DEFAULT_SCENE, clip_from_seed, fitted, load_scene, own_copy
 from worldsim.engine.state import EngineState, capture, revive
+from worldsim.engine.warm_up import warm_up
 from worldsim.errors import BackendError, ConfigError, StateError
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.keyframe import Keyframe
@@ -207,6 +208,10 @@ class WorldEngine:
             )
         return self._enter(revive(state, self._dreamer))
 
+    def warm_up(self) -> None:
+        """Do what is done once before the first step. A second or so; the world stays as it is."""
+        warm_up(replace(self._dreamer, metrics=Metrics()), revive(self.snapshot(), self._dreamer))
+
     def fork(self) -> WorldEngine:
         """A second engine at the same moment; they share the model and nothing else."""
         (twin,) = self.batch(1)
@@ -285,7 +290,7 @@ def step_together(
     for engine, now in zip(engines, told, strict=True):
         engine._told = now
     return [
-        StepResult(own_copy(world.observation), *outcome(then, now))
+        StepResult(own_copy(world.observation), *settle(world, then, now))
         for world, then, now in zip(worlds, before, told, strict=True)
     ]
 

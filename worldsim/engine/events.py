@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from worldsim.engine.assemble import Dreamer
-from worldsim.engine.dream_world import DreamWorld
-from worldsim.engine.surroundings import displacement, padded, points_around
+from worldsim.engine.dream_world import DreamWorld, take
+from worldsim.engine.surroundings import Around, batched, look_around, taken_at
 
 LIKELY = 0.5  # what is more likely than this has happened
 
@@ -28,12 +28,19 @@ def chances(dreamer: Dreamer, worlds: Sequence[DreamWorld]) -> list[Chances]:
     head = dreamer.model.event_head
     if not head.is_trained:
         return [Chances(LIKELY, LIKELY) for _ in worlds]
-    clouds = [points_around(dreamer.prepared, world.memory, world.observation) for world in worlds]
-    points, valid = padded(clouds)
-    moves = [displacement(world.move, world.observation.pose) for world in worlds]
-    told = (points, valid, torch.tensor(moves))
+    told = batched([_around(dreamer, world) for world in worlds])
     logits = head(*(part.to(dreamer.device) for part in told))
     return [Chances(reward, end) for reward, end in logits.sigmoid().tolist()]
+
+
+def settle(
+    world: DreamWorld, before: Chances, now: Chances
+) -> tuple[float, bool]:  # reward, terminated
+    """What the last tick of a world pays and whether it ends the episode; what is paid is gone."""
+    reward, terminated = outcome(before, now)
+    if reward:
+        take(world, taken_at(world.observation.pose, world.frame))
+    return reward, terminated
 
 
 def outcome(before: Chances, now: Chances) -> tuple[float, bool]:  # reward, terminated
@@ -43,3 +50,8 @@ def outcome(before: Chances, now: Chances) -> tuple[float, bool]:  # reward, ter
     it must not pay for ever.
     """
     return float(now.reward > LIKELY >= before.reward), now.end > LIKELY
+
+
+def _around(dreamer: Dreamer, world: DreamWorld) -> Around:
+    earlier = [taken for taken in world.taken if taken.frame < world.frame]
+    return look_around(dreamer.prepared, world.memory, world.observation, world.move, earlier)

@@ -74,7 +74,7 @@ def _completed(
     if unknown >= SHOWING or (foreseen is not None and foreseen.is_new):
         hint, confidence = _overlaid(dreamer, world.imagined, target, hint, confidence, foreseen)
     if _is_urgent(world, confidence):
-        _look_at_once(dreamer, world, target)
+        look_at_once(dreamer, world, target)
         return _overlaid(dreamer, world.imagined, target, hint, confidence)
     if world.look is not None:
         world.look = stepped(dreamer, world.look)
@@ -182,7 +182,7 @@ def _is_beyond(there: Pose, here: Pose, looked: Pose) -> bool:
     return abs(turn) > float(np.sign(turn)) * _turn_deg(here, looked)
 
 
-def _look_at_once(dreamer: Dreamer, world: DreamWorld, target: Pose) -> None:
+def look_at_once(dreamer: Dreamer, world: DreamWorld, target: Pose) -> None:
     """A whole look in one tick, in place of any other."""
     world.look = _forwards(dreamer, world, target)
     while not landed(dreamer, world):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.engine.assemble import Dreamer
-from worldsim.engine.dream_world import DreamWorld, Look
+from worldsim.engine.dream_world import DreamWorld, Look, Taken
 from worldsim.engine.kv_cache import CacheState, KVCache
 from worldsim.errors import OutputError, StateError
 from worldsim.memory.bank import BankState, MemoryBank
@@ -24,7 +24,7 @@ from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Observation, Pose
 
 FORMAT = "worldsim-state"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 MEMORY_PREFIX, IMAGINED_PREFIX, LOOK_PREFIX = "memory.", "imagined.", "look."
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DAMAGED = (  # what NumPy, zipfile and json raise for bytes that are not what they should be
@@ -50,6 +50,7 @@ class EngineState:
     horizon_frame: int
     imagined: Keyframe | None
     look: Look | None
+    taken: tuple[Taken, ...]
 
     @property
     def nbytes(self) -> int:
@@ -80,6 +81,7 @@ class EngineState:
             "horizon_frame": self.horizon_frame,
             "imagined": self.imagined and _place(self.imagined),
             "look": self.look and _begin(self.look),
+            "taken": [astuple(taken) for taken in self.taken],
             "order": list(self.cache.order),
             "dtype": str(self.tokens.dtype).removeprefix("torch."),
         }
@@ -156,6 +158,7 @@ def capture(world: DreamWorld, model_hash: str) -> EngineState:
         horizon_frame=world.horizon_frame,
         imagined=world.imagined,
         look=world.look,
+        taken=world.taken,
     )
 
 
@@ -180,6 +183,7 @@ def revive(state: EngineState, dreamer: Dreamer) -> DreamWorld:
         horizon_frame=state.horizon_frame,
         imagined=state.imagined,
         look=state.look and state.look.to(weight.device),
+        taken=state.taken,
     )
 
 
@@ -204,6 +208,7 @@ def _from_arrays(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Eng
         horizon_frame=int(header["horizon_frame"]),
         imagined=_imagined(header["imagined"], arrays),
         look=_look(header.get("look"), arrays),
+        taken=tuple(_taken(*place) for place in header["taken"]),
     )
 
 
@@ -215,6 +220,11 @@ def _place(imagined: Keyframe) -> dict[str, Any]:
 
 def _begin(look: Look) -> dict[str, Any]:
     return {"pose": _numbers(look.pose), "frame": look.frame, "taken": look.taken}
+
+
+def _taken(frame: int, low: list[float], high: list[float]) -> Taken:
+    (x0, y0, z0), (x1, y1, z1) = low, high
+    return Taken(int(frame), (x0, y0, z0), (x1, y1, z1))
 
 
 def _numbers(pose: Pose) -> list[float]:

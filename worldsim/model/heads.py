@@ -19,7 +19,10 @@ MOVE_SIZE = 3  # a displacement: right, up, forward; metres
 MOTION_SIZE = MOVE_SIZE + 2  # and sin and cos of the pitch
 POINT_SIZE, POINTS = 6, 384  # of a coloured point; most of them that are told
 POINT_HIDDEN = 64
+WITNESSES = 4  # points that a feature is the mean of, its strongest: dreams have stray ones
+CELLS_SIZE = 8  # how far outside of cells a point is: after and before; along x, y, z, and at all
 EVENTS = ("reward", "end")  # a gem was taken; the beacon is within reach
+REWARD = EVENTS.index("reward")
 
 
 def walking_prior(
@@ -86,15 +89,16 @@ class PoseHead(nn.Module):
 class EventHead(nn.Module):
     """The coloured points around a body and its last displacement -> logits of that tick's EVENTS.
 
-    Each point is told where the body is and where it was, so that what is reached now can be told
-    from what was reached before. It judges by what is known of a place alone, so it works where
-    there is no truth. An untrained head finds every event as likely as not.
+    Each point is told where the body is and where it was, and how far outside of the cells it is
+    that the body touches and touched, so that what is reached now can be told from what was
+    reached before. It judges by what is known of a place alone, so it works where there is no
+    truth. An untrained head finds every event as likely as not.
     Source: Qi et al. 2017, "PointNet", section 4.2.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.point1 = nn.Linear(POINT_SIZE + MOVE_SIZE + 2, POINT_HIDDEN)
+        self.point1 = nn.Linear(POINT_SIZE + MOVE_SIZE + 2 + CELLS_SIZE, POINT_HIDDEN)
         self.point2 = nn.Linear(POINT_HIDDEN, POINT_HIDDEN)
         self.hidden = nn.Linear(POINT_HIDDEN, POINT_HIDDEN)
         self.out = _zeros(nn.Linear(POINT_HIDDEN, len(EVENTS)))
@@ -109,19 +113,29 @@ class EventHead(nn.Module):
         points: Tensor,  # [B, N, POINT_SIZE] metres x, y, z from the eye; colour 0 to 1
         valid: Tensor,  # [B, N] bool
         move: Tensor,  # [B, MOVE_SIZE] metres x, y, z
+        cells: Tensor,  # [B, 2, 2, 3] after and before, low and high corner, metres from the eye
     ) -> Tensor:  # [B, len(EVENTS)] float32
         before = points[..., :MOVE_SIZE] + move[:, None]
         aside = _aside(points), _aside(before)
-        told = torch.cat((points, before, *aside), dim=-1).to(self.point1.weight.dtype)
+        told = torch.cat((points, before, *aside, _outside(points, cells)), dim=-1).to(
+            self.point1.weight.dtype
+        )
         features = F.silu(self.point2(F.silu(self.point1(told))))
-        most = features.masked_fill(~valid[..., None], 0.0).amax(dim=1)
-        return self.out(F.silu(self.hidden(most))).float()
+        strongest = features.masked_fill(~valid[..., None], 0.0).topk(WITNESSES, dim=1).values
+        return self.out(F.silu(self.hidden(strongest.mean(dim=1)))).float()
 
 
 def _aside(
     points: Tensor,  # [B, N, 3 or more] metres x, y, z
 ) -> Tensor:  # [B, N, 1] metres: bodies and blocks are square
     return points[..., (0, 2)].abs().amax(dim=-1, keepdim=True)
+
+
+def _outside(points: Tensor, cells: Tensor) -> Tensor:  # [B, N, CELLS_SIZE] metres
+    """How far a point is outside of boxes, along each axis and at all; negative inside."""
+    middle, half = cells.mean(dim=2), cells.diff(dim=2)[:, :, 0] / 2  # [B, 2, 3]
+    along = (points[:, :, None, :3] - middle[:, None]).abs() - half[:, None]  # [B, N, 2, 3]
+    return torch.cat((along, along.amax(dim=-1, keepdim=True)), dim=-1).flatten(2)
 
 
 def _zeros(layer: nn.Linear) -> nn.Linear:

@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
@@ -26,6 +27,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
+_calls_before: Final = [AFTER]  # the newest counts
+
+
+@contextmanager
+def traces_at_once() -> Iterator[None]:
+    """Inside of it, in all threads, the first call makes the trace."""
+    _calls_before.append(0)
+    try:
+        yield
+    finally:
+        _calls_before.pop()
 
 
 def traced(function: Callable[P, R]) -> Callable[P, R]:
@@ -70,7 +82,7 @@ class _Traces:
         if len(self._calls) >= COUNTED:
             self._calls.clear()
         self._calls[key] += 1
-        return self._calls[key] == AFTER + 1
+        return key not in self._made and self._calls[key] > _calls_before[-1]
 
     def _new(self, form: Hashable, tensors: list[Tensor]) -> _Trace | None:
         try:

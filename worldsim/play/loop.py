@@ -311,8 +311,11 @@ class ModelLoop:
         return stage
 
     def _show(self, name: WorldKind, origin: Start) -> None:
+        """Its first frame is on the screen while the world warms up."""
         self._name, self.origin = name, origin
         self._begin()
+        self._stage.warm_up()
+        self.meter.interrupted()
 
     def _begin(self) -> None:
         """From here on another world, or another moment of it, is on the screen: input meant for

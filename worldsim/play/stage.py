@@ -13,7 +13,7 @@ from worldsim.play.keeper import Kept, keeper_of
 from worldsim.play.orders import Start
 from worldsim.play.save_file import Save, SaveInfo, require_same_world
 from worldsim.play.time_travel import Arrival, Past, RewindConfig, TimeTravel
-from worldsim.play.traits import Picturing, stepped
+from worldsim.play.traits import Picturing, Warming, stepped
 from worldsim.record.format import WorldInfo
 from worldsim.record.worlds import MadeWorld
 from worldsim.types import Action, Observation, Pose, StepResult
@@ -33,6 +33,7 @@ class Stage:
         self.origin: Start | None = None  # where it began
         self.tick = 0  # actions since the world began
         self.rewinding = False
+        self._warm = False
         self._rewind = rewind
         self._keeper = keeper_of(made.world)
         self._travel: TimeTravel | None = None
@@ -81,6 +82,12 @@ class Stage:
         keeper = self._require(self._keeper)
         seen = keeper.bring_back(keeper.read(save.state))
         self._jump(save.info.origin, Arrival(seen, save.info.tick))
+
+    def warm_up(self) -> None:
+        """Once, after it has begun: what would make the first ticks slow is done now."""
+        if not self._warm and isinstance(self.made.world, Warming):
+            self.made.world.warm_up()
+        self._warm = True
 
     def step(self, action: Action, lead: Pose | None = None) -> StepResult:
         """One tick; `lead` tells a dream where the action gets to."""

@@ -37,6 +37,13 @@ class Stepping(Protocol):
 
 
 @runtime_checkable
+class Warming(Protocol):
+    """A world that can do beforehand what would make its first ticks slow."""
+
+    def warm_up(self) -> None: ...
+
+
+@runtime_checkable
 class Recalling(Protocol):
     """A dream: what else looks things up in a memory of keyframes?"""
 

@@ -2,7 +2,8 @@
 
 Heads are small and see few samples while the whole model trains. Here samples are kept and reused.
 The pose head's are tokens of dreamed frames, as at run time: some dreamed from true keyframes and
-the true last frame, others from the model's own. The event head needs no tokens.
+the true last frame, others from the model's own. The event head needs no tokens: it learns from
+true walks and from dreams along them.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class HeadsRunConfig(RunConfig):
     episodes_per_step: float = 0.1
     warmup_steps: int = 100
     heads: tuple[HeadName, ...] = ("pose", "events")
-    """Which of them. Events alone need no pass of the model and are quick."""
+    """Which of them. Events alone are learnt faster."""
     own_share: float = 0.5
     """Clips dreamed from the model's own keyframes and last frames."""
     clips: ClipConfig = field(default_factory=ClipConfig)
@@ -112,6 +113,7 @@ class HeadsStage:
         if self._pose is not None:
             losses["pose"] = self._pose.loss(rng)
         if self._events is not None:
+            self._events.dream_on(episodes[HELD_OUT_EPISODES:], rng)
             losses["events"] = self._events.loss(rng)
         total = torch.stack(list(losses.values())).sum()
         return {"total": total, **{name: loss.detach() for name, loss in losses.items()}}
