@@ -172,8 +172,8 @@ class DreamEnv(WorldEnv):
     As in `worldsim/Blocks-v0`, by the dreamed pose: whether it is in a gem's true place, or within
     2 metres of the beacon's; the dreamed player is followed through the blocks of the true world,
     by whose rules planks are put and places are reached. With `judge="seen"` the model's event head
-    tells that a gem was taken or the beacon reached; the shipped checkpoint's knows the beacon well
-    and gems poorly. Where it was not trained a warning says so, and the pose is the judge.
+    tells that a gem was taken or the beacon reached; the shipped one knows the beacon well,
+    and gems less so. Where it was not trained a warning says so, and the pose is the judge.
 
     ## Starting State
     As in `worldsim/Blocks-v0`: equal seeds start at the same place of the same world. The options

@@ -3,7 +3,8 @@
 Prints the machine, versions and commit, then steps a second of the true world, alone and batched,
 at each size; the time of a reset; steps a second of the dream for each batch; and the mean returns
 of random and of scripted players in the truth. The load is printed beside them: timings taken
-while others work say little.
+while others work say little. ViZDoom and MiniWorld are measured in the same run where they are
+installed (`pip install vizdoom miniworld`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from worldsim.envs.registration import TASKS
 from worldsim.envs.views import action_view
 from worldsim.errors import ConfigError
 from worldsim.evaluate.machine import describe_machine
+from worldsim.tools.other_envs import OTHERS
 from worldsim.types import Action, Pose
 
 WARM_UP = 5  # steps
@@ -62,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console()
     console.print({**describe_machine(), "gymnasium": gymnasium.__version__})
     console.print(_truth_table(config))
+    if any(other.is_installed for other in OTHERS):
+        console.print(_others_table(config))
     if config.dream:
         console.print(_dream_table(config))
     if config.episodes:
@@ -83,6 +87,17 @@ def _truth_table(config: BenchEnvsConfig) -> Table:
             rates.append(_steps_per_s(batched, count, config.seconds))
         row = (f"{rate:,.0f}" for rate in rates)
         table.add_row(f"{size} x {size}", *row, f"{reset_ms:.1f}")
+    return table
+
+
+def _others_table(config: BenchEnvsConfig) -> Table:
+    table = Table("environment", "it draws", "steps/s", "reset ms", title="others, alone")
+    for other in OTHERS:
+        if other.is_installed:
+            env = other.make(other.env_id)
+            reset_ms = _reset_ms(env, config.resets)
+            rate = _steps_per_s(other.make(other.env_id), 1, config.seconds, alone=True)
+            table.add_row(other.name, other.picture, f"{rate:,.0f}", f"{reset_ms:.1f}")
     return table
 
 
