@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import gymnasium
 import pytest
 from rich.console import Console
@@ -16,7 +18,7 @@ NOWHERE = OtherEnv("no_such_package", "None-v0", "nothing", gymnasium.make)
 
 def test_only_what_is_installed_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_envs, "OTHERS", (HERE, NOWHERE))
-    console = Console(width=200, record=True, quiet=True)
+    console = Console(width=200, file=StringIO(), record=True)
     console.print(bench_envs._others_table(BenchEnvsConfig(seconds=0.01, resets=1)))
     told = console.export_text()
     assert f"gymnasium {gymnasium.__version__}, CartPole-v1" in told
