@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -102,3 +105,30 @@ def test_weights_in_training_are_used_untraced() -> None:
     run = traced(layer.forward)
     for seed in range(AFTER + 3):
         assert torch.equal(run(inputs(seed).left), layer(inputs(seed).left))
+
+
+def test_one_trace_is_made_at_a_time_and_none_of_them_warns(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    at_once, most = 0, 0
+
+    def mix(picture: Tensor) -> Tensor:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.05)
+        at_once -= 1
+        return picture * len(picture) if len(picture) > 3 and picture.shape[0] else picture
+
+    def call() -> None:
+        with torch.inference_mode():
+            traced(mix)(torch.ones(5))
+
+    with traces_at_once():
+        threads = [threading.Thread(target=call) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert most == 1
+    assert not [w for w in recwarn if issubclass(w.category, torch.jit.TracerWarning)]

@@ -8,6 +8,7 @@ results are the same bit for bit; other threads may run Python meanwhile.
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
@@ -28,6 +29,7 @@ R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 _calls_before: Final = [AFTER]  # the newest counts
+_one_at_a_time: Final = threading.Lock()
 
 
 @contextmanager
@@ -101,7 +103,7 @@ class _Trace:
             self._results = _form(_applied(function, _filled(form, iter(inputs))), results)
             return tuple(results)
 
-        with warnings.catch_warnings():
+        with _one_at_a_time, warnings.catch_warnings():  # which is no thread's own
             warnings.simplefilter("ignore")  # sizes become constants, which is what is wanted
             self._run = torch.jit.trace(flat, tuple(tensors), check_trace=False)
 
