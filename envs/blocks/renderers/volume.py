@@ -9,6 +9,7 @@ Light spreads from cell to cell and loses a fixed amount each time, as in a floo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ _CLEARANCE_MAX = 12
 _LIGHT_LOSS = 2  # of LIGHT_MAX, per metre
 
 _Grid = NDArray[np.uint8]  # [X, Y, Z]
+_Words = NDArray[np.uint64]  # [X, Y, ceil(Z / 64)]
+_ONE, _LAST, _FULL = np.uint64(1), np.uint64(63), ~np.uint64(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +61,33 @@ def make_volume(window: VoxelWindow) -> Volume:
 
 def eye_in_water(volume: Volume, eye: NDArray[np.float32]) -> bool:  # eye [3], window metres
     """Whether the cell around the eye is water."""
-    cell = np.floor(eye).astype(int)
-    if (cell < 0).any() or (cell >= volume.cells.shape).any():
+    x, y, z = (math.floor(metres) for metres in eye.tolist())
+    width, height, depth = volume.cells.shape
+    if not (0 <= x < width and 0 <= y < height and 0 <= z < depth):
         return False
-    return bool(volume.cells[tuple(cell)] & 15 == Block.WATER)
+    return bool(volume.cells[x, y, z] & 15 == Block.WATER)
 
 
 def clearance(filled: _Grid) -> _Grid:
     """How many cells a ray may advance from each cell; 0 in filled ones. Below y = 0 is filled.
 
-    Worked out on eight cells a byte.
+    Worked out on 64 cells a word. In how many steps of growth a cell was still empty is counted by
+    four such words, one for each binary digit.
     """
-    room = np.zeros_like(filled)
-    grown = np.packbits(filled, axis=0)
+    grown = _packed(filled)
+    digits = [np.zeros_like(grown) for _ in range(_CLEARANCE_MAX.bit_length())]
     for _ in range(_CLEARANCE_MAX):
-        room += np.unpackbits(~grown, axis=0, count=filled.shape[0])
+        carry = ~grown
+        for digit in digits:
+            carried = digit & carry
+            digit ^= carry
+            carry = carried
         grown = _dilated(grown)
-        grown[:, 0] = 255
+        grown[:, 0] = _FULL
+    room = np.zeros_like(filled)
+    for place, digit in enumerate(digits):
+        bits = digit.view(np.uint8)
+        room |= np.unpackbits(bits, axis=2, count=filled.shape[2], bitorder="little") << place
     return room
 
 
@@ -139,19 +152,22 @@ def _neighbours(
     return (cells + np.concatenate((steps, -steps))[:, None]).reshape(-1)
 
 
-def _dilated(
-    packed: _Grid,  # [ceil(X / 8), Y, Z], the first cell in the highest bit
-) -> _Grid:
+def _packed(filled: _Grid) -> _Words:
+    """64 cells a word along z, the first cell in the lowest bit; missing ones are empty."""
+    bits = np.packbits(filled, axis=2, bitorder="little")
+    missing = -bits.shape[2] % 8
+    return np.pad(bits, ((0, 0), (0, 0), (0, missing))).view("<u8")
+
+
+def _dilated(packed: _Words) -> _Words:
     """Every cell that touches a filled one, by a face, an edge or a corner."""
-    grid = packed.copy()
-    grid |= packed >> 1
-    grid |= packed << 1
-    grid[1:] |= packed[:-1] << 7
-    grid[:-1] |= packed[1:] >> 7
+    grid = packed | packed << _ONE | packed >> _ONE
+    grid[..., 1:] |= packed[..., :-1] >> _LAST
+    grid[..., :-1] |= packed[..., 1:] << _LAST
     grown = grid.copy()
     grown[:, :-1] |= grid[:, 1:]
     grown[:, 1:] |= grid[:, :-1]
     grid = grown.copy()
-    grid[:, :, :-1] |= grown[:, :, 1:]
-    grid[:, :, 1:] |= grown[:, :, :-1]
+    grid[:-1] |= grown[1:]
+    grid[1:] |= grown[:-1]
     return grid
