@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("types", "errors", "progress", "actions", "camera", "assets"),
+    ("types", "errors", "progress", "actions", "camera", "precision", "assets"),
     ("kernels",),
     ("model", "memory"),
     ("engine", "backends"),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.errors import ConfigError
+from worldsim.precision import full_precision
 from worldsim.types import Pose
 
 RAY_CHANNELS = 6
@@ -75,6 +76,15 @@ def pose_matrices(poses: Sequence[Pose]) -> NDArray[np.float32]:  # [T, 4, 4] wo
     return world_from_camera
 
 
+@full_precision
+def composed(
+    c_from_b: Tensor,  # [..., 4, 4]
+    b_from_a: Tensor,  # [..., 4, 4]
+) -> Tensor:  # [..., 4, 4] c_from_a
+    return c_from_b @ b_from_a
+
+
+@full_precision
 def invert_rigid(
     b_from_a: Tensor,  # [..., 4, 4]
 ) -> Tensor:  # [..., 4, 4] a_from_b
@@ -100,6 +110,7 @@ def pixel_rays(
     return rays
 
 
+@full_precision
 def unproject(
     depth: Tensor,  # [..., H, W] metres along the view axis
     world_from_camera: Tensor,  # [..., 4, 4]
@@ -109,6 +120,7 @@ def unproject(
     return _transform(world_from_camera, points)
 
 
+@full_precision
 def project(
     points: Tensor,  # [..., H, W, 3] world points, metres
     world_from_camera: Tensor,  # [..., 4, 4]
@@ -123,6 +135,7 @@ def project(
     return torch.stack((x, y), dim=-1), depth
 
 
+@full_precision
 def plucker_rays(
     world_from_camera: Tensor,  # [..., 4, 4]
     anchor_from_world: Tensor,  # [..., 4, 4]

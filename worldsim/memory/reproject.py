@@ -22,6 +22,7 @@ from worldsim.kernels.threads import one_thread
 from worldsim.memory.hint import Hint, Sources
 from worldsim.memory.judge import FAR, Verdict, judge
 from worldsim.memory.planes import FLYING, FRINGE, Planes, around, fit_planes, surfels_in_view
+from worldsim.precision import full_precision
 from worldsim.types import SKY_DEPTH_M
 
 __all__ = ["Hint", "Sources", "reproject"]
@@ -39,6 +40,7 @@ CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its ca
 
 
 @torch.no_grad()
+@full_precision
 def reproject(
     sources: Sources,
     target_world_from_camera: Tensor,  # [B, 4, 4] float32

@@ -26,6 +26,7 @@ from worldsim.evaluate.events import average_precision
 from worldsim.memory.bank import MemoryBank
 from worldsim.model.heads import EVENTS, REWARD
 from worldsim.model.world_model import WorldModel
+from worldsim.precision import full_precision
 from worldsim.train.data import Episode
 from worldsim.train.losses import event_loss
 from worldsim.train.walks import Walks
@@ -155,6 +156,7 @@ def joined(parts: list[EventSamples]) -> EventSamples:
     return EventSamples(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
+@full_precision
 def disturbed(samples: EventSamples) -> EventSamples:
     """Seen from another side, and as inexact, pale and sparse as a dream may be."""
     points, rows = samples.points, len(samples)

@@ -15,6 +15,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from worldsim.camera import composed
 from worldsim.engine.hints import TRUST_DREAM, Remembered
 from worldsim.model.trunk import Context
 from worldsim.model.world_model import FrameInputs, WorldModel
@@ -38,7 +39,7 @@ def frame_inputs(
         noisy=noisy,
         sigma=sigma,
         action=batch.actions,
-        anchor_from_camera=anchor_from_world @ batch.poses,
+        anchor_from_camera=composed(anchor_from_world, batch.poses),
         hint=hint,
         confidence=confidence,
         last=picture,
@@ -116,7 +117,7 @@ def _dream_one(
         noisy=torch.randn(shape, device=hint.device),
         sigma=torch.ones_like(pose[..., 0, 0]),
         action=batch.actions[:, :1],
-        anchor_from_camera=level_pose @ pose,
+        anchor_from_camera=composed(level_pose, pose),
         hint=hint,
         confidence=confidence,
         last=last,

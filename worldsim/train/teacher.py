@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from worldsim.camera import composed
 from worldsim.engine.hints import Remembered
 from worldsim.model.sampler import add_noise
 from worldsim.model.trunk import Context
@@ -129,7 +130,7 @@ def recall_context(model: WorldModel, batch: ClipBatch, anchors: Tensor) -> Cont
     level = torch.rand(len(pictures), 1, 1, 1, 1, device=pictures.device) * RECALL_NOISE
     noisy = pictures + level * torch.randn_like(pictures)
     valid = torch.rand(len(pictures), 1, device=pictures.device) >= RECALL_DROP
-    poses = anchors[:, -1:] @ batch.keyframe_poses[:, :count]
+    poses = composed(anchors[:, -1:], batch.keyframe_poses[:, :count])
     return model.recall(noisy, poses, valid.expand(-1, count))
 
 
