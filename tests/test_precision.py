@@ -1,4 +1,4 @@
-"""Geometry is exact wherever it is asked for: autocast, which training runs under, is for networks."""
+"""Geometry is exact wherever it is asked for; autocast, which training runs under, or not."""
 
 from __future__ import annotations
 

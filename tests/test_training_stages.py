@@ -19,11 +19,17 @@ from worldsim.tools import training_cli
 from worldsim.train import monitor
 from worldsim.train.data import Episode
 from worldsim.train.heads_stage import HeadsRunConfig
+from worldsim.train.polish_stage import PolishRunConfig
 from worldsim.train.stages import CodecRunConfig, CodecStage, ModelRunConfig, TeacherStage
 from worldsim.train.trainer import (
     RunConfig,
 )
 
+CONFIGS: dict[str, type[RunConfig]] = {
+    "heads": HeadsRunConfig,
+    "codec": CodecRunConfig,
+    "polish": PolishRunConfig,
+}
 LATENT = replace(
     preset("tiny"), codec="autoencoder", latent_channels=6, downscale=8, stages=(), stage_blocks=()
 )
@@ -101,18 +107,15 @@ def test_a_command_says_how_it_ended(
 
 @pytest.mark.parametrize("path", sorted(training_cli.RECIPES.glob("*.toml")), ids=lambda p: p.stem)
 def test_every_shipped_recipe_is_understood(path: Path) -> None:
-    kind: type[RunConfig] = {"heads": HeadsRunConfig, "codec": CodecRunConfig}.get(
-        path.stem.rpartition("-")[2], ModelRunConfig
-    )
+    kind = CONFIGS.get(path.stem.rpartition("-")[2], ModelRunConfig)
     config = training_cli.parse(kind, ["--recipe", path.stem])
     assert config.minutes == training_cli.read_recipe(path.stem)["minutes"]
 
 
 def test_options_win_over_the_recipe() -> None:
     recipe = ["--recipe", "small-polish"]
-    config = training_cli.parse(ModelRunConfig, [*recipe, "--teacher.damage.worn", "0.5"])
-    assert config.teacher.damage.worn == 0.5
-    assert config.teacher.damage.drop_all == 0.12
+    config = training_cli.parse(PolishRunConfig, [*recipe, "--minutes", "7"])
+    assert (config.minutes, config.learning_rate) == (7.0, 4e-4)
 
 
 def test_a_recipe_says_what_options_say(tmp_path: Path) -> None:

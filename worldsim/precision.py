@@ -1,8 +1,8 @@
 """Geometry in full precision, even where a caller lets torch multiply in 16 bits.
 
-Autocast is meant for networks, but reaches every matrix product below it. A point 30 m away, turned
-by a matrix in bf16, lands decimetres off: hints that were made so lost 1.1 dB, last frames that were
-moved so 3.4 dB, and a model that is trained on them learns to mistrust both.
+Autocast is meant for networks, but reaches every matrix product below it. A point 30 m away,
+turned by a matrix in bf16, lands decimetres off: hints that were made so lost 1.1 dB, last frames
+that were moved so 3.4 dB, and a model that is trained on them learns to mistrust both.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ PURE_NOISE_SHARE = 0.7
 NOISE_MEAN, NOISE_SPREAD = 0.4, 1.2  # of the other levels' logits
 HINT_FLOOR = 3e-4  # hints better than this, about 40 dB, count alike
 UNKNOWN_WEIGHT = 0.3
+POLISH_FLOOR = 4e-5  # 50 dB: better frames count alike
+LEAST_ASKED = 0.05  # a share of a frame: where the truth is asked of less, it counts for less
 RAREST = 0.02  # an event rarer than this in a batch weighs as if it were not
 
 
@@ -75,6 +77,28 @@ def relative_loss(
     hint is bad, and the network then spoils the many whose hint is good (by 0.7 dB, measured).
     """
     return (loss / (hint_loss.detach() + HINT_FLOOR)).mean()
+
+
+def polish_loss(
+    predicted: Tensor,  # [B, C, h, w] pictures or latents
+    before: Tensor,  # [B, C, h, w] what was predicted by the weights that played
+    truth: Tensor,  # [B, C, h, w]
+    asked: Tensor,  # [B, 1, h, w] weight of the truth; where it is 0, all is to stay as it was
+) -> Tensor:  # []
+    """The squared error's logarithm, that is decibels, frame by frame and channel by channel.
+
+    What a dream invented has no truth. A change of it costs as much as the error of what has.
+    """
+    error, change = (predicted - truth).square(), (predicted - before).square()
+    share = asked.mean(dim=(2, 3)).clamp(min=LEAST_ASKED)
+    of_asked = (error * asked).mean(dim=(2, 3)) / share
+    of_asked_before = ((before - truth).square() * asked).mean(dim=(2, 3)) / share
+    channels = torch.ones_like(of_asked)
+    if channels.shape[1] == CHANNELS:
+        channels[:, -1] = DEPTH_WEIGHT
+    decibels = torch.log(of_asked + POLISH_FLOOR)
+    changed = (change * (asked == 0)).mean(dim=(2, 3)) / (of_asked_before + POLISH_FLOOR)
+    return ((decibels + changed) * channels).sum() / channels.sum()
 
 
 def pose_loss(

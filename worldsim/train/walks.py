@@ -23,6 +23,7 @@ from worldsim.engine.prepared import KEPT, Preparations
 from worldsim.evaluate.seen import Witnesses
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.world_model import WorldModel
+from worldsim.precision import full_precision
 from worldsim.train.data import Dream, Episode
 from worldsim.types import Clip, Observation
 
@@ -61,6 +62,7 @@ class Walks:
         self._walks: list[Walk] = []
         self.finished: deque[Episode] = deque(maxlen=kept)
 
+    @full_precision
     def advance(self, episodes: list[Episode], rng: np.random.Generator) -> None:
         """Dream one more frame of each walk; walks at their end are replaced by new ones."""
         while len(self._walks) < self._at_once:

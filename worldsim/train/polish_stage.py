@@ -1,0 +1,170 @@
+"""Polishing: the last layers learn from what the engine really hands them.
+
+The teacher's clips imitate play, and what follows the trunk has learnt to trust its inputs as they
+are there. Here it is told what it is told in play, and asked for what was to be seen (`exercises`).
+The trunk and what leads to it stay as they are, so tokens, contexts and heads do, too.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from torch import Tensor
+
+from worldsim.model.picture import from_picture
+from worldsim.model.world_model import WorldModel, pool_confidence
+from worldsim.record.contact_sheet import contact_sheet, evenly_spaced, save_png
+from worldsim.train.data import BlockWalks, DataConfig, Episode, EpisodeSource
+from worldsim.train.exercises import Exercises, Practice, batched
+from worldsim.train.losses import polish_loss
+from worldsim.train.trainer import RunConfig, train
+
+POLISHED = ("ups", "up_stages", "out", "compositor")
+HELD_OUT_EPISODES = 6
+ON_SHEET = 8  # frames
+BATCH = 16  # of an evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolishRunConfig(RunConfig):
+    """Polish a trained model on what its engine asks of it in play; the trunk stays as it is.
+
+    Start it with `--init-from CHECKPOINT`. Evaluations give the PSNR of what held-out walks had
+    shown, in frames after true ones (`next`) and after dreamed ones (`later`), beside that of the
+    weights it started from.
+    """
+
+    out: Path = Path("runs/polished")
+    minutes: float = 60.0
+    learning_rate: float = 4e-4
+    ema_decay: float = 0.99
+    weight_decay: float = 0.0
+    evaluate_minutes: float = 10.0
+    episodes_per_step: float = 0.03
+    batch: int = 12
+    """Exercises a step."""
+    kept: int = 3000
+    """Exercises to draw from; 1.4 MB each with the preset small."""
+    first: int = 300
+    """Exercises to wait for before training starts."""
+    ticks: int = 2
+    """Of play, for each step; a third of them, and of those in the background, are exercises."""
+    renew_steps: int = 1500
+    """Steps after which play goes on with the new weights."""
+    data: DataConfig = field(default_factory=lambda: DataConfig(pool=64, first=12))
+
+
+class PolishStage:
+    """What follows the trunk, under `polish_loss`."""
+
+    name = "polish"
+
+    def __init__(
+        self,
+        model: WorldModel,
+        config: PolishRunConfig,
+        source: EpisodeSource = BlockWalks(),  # noqa: B008 - immutable
+    ) -> None:
+        self.model, self.config, self.source = model.requires_grad_(False), config, source
+        for name in POLISHED:
+            getattr(model, name).requires_grad_(True)
+        self.drawn: list[Episode] = []
+        self._begun_with = copy.deepcopy(model).requires_grad_(False)
+        self._practice: Practice | None = None
+        self._held_out: Exercises | None = None
+
+    def losses(
+        self, average: WorldModel, episodes: list[Episode], step: int, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        self.drawn = episodes
+        practice = self._practised(average, episodes, step, rng)
+        chosen = rng.integers(len(practice.kept), size=self.config.batch)
+        batch = batched([practice.kept[int(i)] for i in chosen], self.model.stem.weight.device)
+        clean = self.model(batch.frames, batch.context).clean[:, 0]
+        truth = self.model.encode(batch.truth[:, None])[:, 0]
+        asked = pool_confidence(batch.asked[:, None], self.model.config.downscale)[:, 0]
+        return {"total": polish_loss(clean, batch.before, truth, asked)}
+
+    def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
+        held = self._held_out or self._hold_out()
+        self._held_out = held
+        pictures = {
+            "truth": held.truth,
+            "before": _dreamed(self._begun_with.to(held.truth.device), held),
+            "now": _dreamed(average, held),
+        }
+        _write_sheet(pictures, folder / f"{step:06d}.png")
+        later = ~held.is_next
+        return {
+            f"{when}{suffix}": seen_psnr(pictures[name][rows], held.truth[rows], held.asked[rows])
+            for name, suffix in (("now", ""), ("before", "_before"))
+            for when, rows in (("next", held.is_next), ("later", later))
+        }
+
+    def _practised(
+        self, average: WorldModel, episodes: list[Episode], step: int, rng: np.random.Generator
+    ) -> Practice:
+        """A little more of play, or enough of it to begin with."""
+        practice = self._practice = self._practice or Practice(average, self.config.kept)
+        if step and step % self.config.renew_steps == 0:
+            practice.renew(average)
+        for _ in range(self.config.ticks):
+            practice.go_on(episodes, rng)
+        while len(practice.kept) < self.config.first:
+            practice.go_on(episodes, rng)
+        return practice
+
+    def _hold_out(self) -> Exercises:
+        """Exercises of walks that training never sees, played by the weights it started from."""
+        camera, rng = self.model.config.intrinsics, np.random.default_rng(0)
+        practice = Practice(self._begun_with, self.config.kept)
+        for episode in self.source.held_out(self.config.data, camera, HELD_OUT_EPISODES):
+            practice.play(episode, rng)
+        return batched(list(practice.kept), self.model.stem.weight.device)
+
+
+def seen_psnr(
+    pictures: Tensor,  # [N, 4, H, W]
+    truth: Tensor,  # [N, 4, H, W]
+    asked: Tensor,  # [N, 1, H, W]
+) -> float:
+    """Mean over frames of the colour PSNR of what had been shown, dB, with a peak of 2."""
+    seen = (asked == 1).float()
+    share = seen.mean(dim=(1, 2, 3))
+    error = ((pictures - truth)[:, :3].square() * seen).mean(dim=(1, 2, 3))
+    mse = (error / share.clamp(min=1e-6)).clamp(min=1e-8)[share > 0]
+    return float((10.0 * torch.log10(4.0 / mse)).mean())
+
+
+def _dreamed(model: WorldModel, exercises: Exercises) -> Tensor:  # [N, 4, H, W]
+    """By few at a time."""
+    parts = [
+        model.decode(model(one.frames, one.context).clean)[:, 0] for one in exercises.each(BATCH)
+    ]
+    return torch.cat(parts).float().clamp(-1.0, 1.0)
+
+
+def _write_sheet(pictures: Mapping[str, Tensor], path: Path) -> None:
+    """Evenly spread frames, row by row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        [_colours(row[i]) for i in evenly_spaced(len(row), ON_SHEET)] for row in pictures.values()
+    ]
+    save_png(contact_sheet(rows, list(pictures)), path)
+
+
+def _colours(picture: Tensor) -> NDArray[np.uint8]:  # [H, W, 3]
+    colours: NDArray[np.uint8] = from_picture(picture[None])[0][0].cpu().numpy()
+    return colours
+
+
+def polish(config: PolishRunConfig, console: Console) -> None:
+    """The stage, from its configuration."""
+    train(config, lambda model, source: PolishStage(model, config, source), console)
