@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from worldsim.model.compositor import DRAFT_BIAS, SURELY_SHOWN, Compositor
+from worldsim.model.compositor import DRAFT_BIAS, SURELY_SHOWN, Candidates, Compositor
 from worldsim.model.presets import preset
 
 DRAFT, HINT, LAST = range(3)  # as the weights of the choice are ordered
@@ -26,7 +26,9 @@ def pictures() -> dict[int, Tensor]:
 
 def composed(compositor: Compositor, seen: dict[int, Tensor], shown: Tensor) -> Tensor:
     with torch.no_grad():
-        return compositor(seen[DRAFT], seen[HINT], torch.ones_like(shown), seen[LAST], shown)
+        return compositor(
+            Candidates(seen[DRAFT], seen[HINT], torch.ones_like(shown), seen[LAST], shown)
+        )
 
 
 def favour(compositor: Compositor, source: int) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
-from dreams import LEVELS, plane_episode, random_model
+from dreams import plane_episode, random_model
 
 from worldsim.engine.dream import advance
-from worldsim.model.world_model import FrameInputs
 from worldsim.train.exercises import EVERY, MAX_REAL, UNSEEN, Exercises, Practice, batched
 from worldsim.types import Action
 
@@ -36,9 +33,7 @@ def test_some_frames_follow_true_ones_and_some_dreamed_ones(exercises: list[Exer
     assert 0.2 < share < 0.9
 
 
-def test_each_truth_is_a_frame_of_the_walk_that_play_had_not_begun_with(
-    exercises: list[Exercises],
-) -> None:
+def test_each_truth_is_a_frame_of_the_walk(exercises: list[Exercises]) -> None:
     rgb = torch.tensor(EPISODE.rgb).permute(0, 3, 1, 2).float() / 127.5 - 1.0
     for one in exercises:
         differences = (rgb - one.truth[:, :3].float()).abs().flatten(1).amax(dim=1)
@@ -54,48 +49,24 @@ def test_the_truth_is_asked_where_a_walk_had_been_shown_it(exercises: list[Exerc
     assert 0 < asked.float().mean() < 1
 
 
-def test_the_network_gives_again_what_it_gave_in_play(exercises: list[Exercises]) -> None:
-    model = random_model()
+def test_the_last_layers_give_again_what_they_gave_in_play(exercises: list[Exercises]) -> None:
     batch = batched(exercises[:4], CPU)
     with torch.no_grad():
-        again = model(batch.frames, batch.context).clean[:, 0]
+        again = random_model().compositor(batch.among)[:, 0]
     assert (again - batch.before).abs().mean() < 0.02  # play computes in 16 bits
-
-
-def test_the_first_pass_of_a_frame_is_the_exercise(exercises: list[Exercises]) -> None:
-    assert len(LEVELS) > 1
-    assert all((one.frames.sigma == 1).all() for one in exercises)
 
 
 def test_a_batch_of_several_is_what_each_of_them_is(exercises: list[Exercises]) -> None:
     batch = batched(exercises[:5], CPU)
     assert len(batch) == 5
-    for i, one in enumerate(batch.each(1)):
-        alone = batched([exercises[i]], CPU)
-        for name in FrameInputs.__slots__:
-            assert torch.equal(getattr(one.frames, name), getattr(alone.frames, name))
-        assert torch.equal(one.context.keys, alone.context.keys)
-        assert torch.equal(one.context.valid, alone.context.valid)
-        assert torch.equal(one.truth, alone.truth)
-
-
-def test_contexts_that_were_short_are_padded_with_what_does_not_count() -> None:
-    model = random_model()
-    (short,) = [practised(walks=1)[0]]
-    full = short.context.keys.shape[2]
-    assert full == (model.config.context + model.config.recalled) * model.config.tokens
-    batch = batched([short], CPU)
-    other = replace(batch.context, keys=torch.where(_valid(batch), batch.context.keys, 7.0))
-    with torch.no_grad():
-        ours, theirs = (model(batch.frames, c).clean for c in (batch.context, other))
-    assert torch.equal(ours, theirs)
+    for i, part in enumerate(batch.among.draft.unbind(0)):
+        assert torch.equal(part, batched([exercises[i]], CPU).draft)
 
 
 def test_only_the_newest_exercises_are_kept_in_16_bits() -> None:
     kept = practised(kept=6)
     assert len(kept) == 6
-    assert all(one.frames.hint.dtype == torch.float16 for one in kept)
-    assert all(one.frames.anchor_from_camera.dtype == torch.float32 for one in kept)
+    assert all(one.hint.dtype == torch.float16 for one in kept)
 
 
 def test_a_shown_walk_is_not_changed_by_the_exercises(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,9 +91,5 @@ def test_play_is_as_precise_as_a_game_under_autocast(exercises: list[Exercises])
     with torch.autocast("cpu", torch.bfloat16):
         theirs = practised()
     for one, other in zip(exercises, theirs, strict=True):
-        assert torch.equal(one.frames.hint, other.frames.hint)
-        assert torch.equal(one.frames.anchor_from_camera, other.frames.anchor_from_camera)
-
-
-def _valid(batch: Exercises) -> torch.Tensor:  # [1, B, L, 1, 1]
-    return batch.context.valid[None, :, :, None, None]
+        assert torch.equal(one.hint, other.hint)
+        assert torch.equal(one.draft, other.draft)

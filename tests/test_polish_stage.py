@@ -16,7 +16,7 @@ from worldsim.train import polish_stage
 from worldsim.train.data import DataConfig, Episode
 from worldsim.train.exercises import Practice
 from worldsim.train.losses import polish_loss
-from worldsim.train.polish_stage import POLISHED, PolishRunConfig, PolishStage, seen_psnr
+from worldsim.train.polish_stage import PolishRunConfig, PolishStage, seen_psnr
 from worldsim.types import Action
 
 EPISODE = plane_episode([Action(forward=True, yaw_deg=5.0)] * 30)
@@ -70,13 +70,13 @@ def test_half_of_a_frame_is_judged_as_a_whole_one() -> None:
 # The stage
 
 
-def test_it_trains_what_follows_the_trunk_and_nothing_else() -> None:
+def test_it_trains_the_last_layers_and_nothing_else() -> None:
     stage, rng = make_stage(), np.random.default_rng(0)
     losses = stage.losses(stage.model, [EPISODE], 0, rng)
     losses["total"].backward()
     assert torch.isfinite(losses["total"])
     for name, parameter in stage.model.named_parameters():
-        assert (parameter.grad is not None) == (name.split(".")[0] in POLISHED), name
+        assert (parameter.grad is not None) == name.startswith("compositor."), name
 
 
 def test_play_goes_on_at_each_step_and_with_the_new_weights_now_and_then(
@@ -101,9 +101,9 @@ def test_play_goes_on_at_each_step_and_with_the_new_weights_now_and_then(
 def test_a_few_steps_lower_the_error_of_what_it_is_asked() -> None:
     torch.manual_seed(0)
     stage, rng = make_stage(ticks=0), np.random.default_rng(0)
-    optimizer = torch.optim.AdamW([p for p in stage.model.parameters() if p.requires_grad], 1e-3)
+    optimizer = torch.optim.AdamW(stage.model.compositor.parameters(), 3e-3)
     losses = []
-    for step in range(12):
+    for step in range(25):
         loss = stage.losses(stage.model, [EPISODE], step, rng)["total"]
         optimizer.zero_grad()
         loss.backward()
@@ -117,7 +117,7 @@ def test_an_evaluation_tells_what_was_and_what_is_and_shows_it(tmp_path: Path) -
     with torch.no_grad():
         scores = stage.evaluate(stage.model, 7, tmp_path)
     assert set(scores) == {"next", "later", "next_before", "later_before"}
-    assert scores["next"] == scores["next_before"]
+    assert scores["next"] == pytest.approx(scores["next_before"], abs=0.3)  # but for 16 bits
     assert all(np.isfinite(score) for score in scores.values())
     assert (tmp_path / "000007.png").is_file()
 

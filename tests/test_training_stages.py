@@ -115,7 +115,7 @@ def test_every_shipped_recipe_is_understood(path: Path) -> None:
 def test_options_win_over_the_recipe() -> None:
     recipe = ["--recipe", "small-polish"]
     config = training_cli.parse(PolishRunConfig, [*recipe, "--minutes", "7"])
-    assert (config.minutes, config.learning_rate) == (7.0, 4e-4)
+    assert (config.minutes, config.out) == (7.0, Path("runs/small-polish"))
 
 
 def test_a_recipe_says_what_options_say(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from worldsim.engine.assemble import Dreamer
 from worldsim.engine.context import context_of
 from worldsim.engine.dream_world import DreamWorld
-from worldsim.engine.recollect import reshown
+from worldsim.engine.recollect import Sight, reshown
 from worldsim.kernels.threads import one_thread
 from worldsim.memory.bank import Keyframe
 from worldsim.model.trunk import Context
@@ -42,12 +42,12 @@ class Foreseen:
 
 
 def foresee(
-    dreamer: Dreamer, world: DreamWorld, target: Pose, is_new: bool = False
+    dreamer: Dreamer, world: DreamWorld, target: Pose, sight: Sight, is_new: bool = False
 ) -> Foreseen | None:
     """Begin to look at what was imagined before, if there is something."""
     if world.imagined is None:
         return None
-    shown = _aside(partial(reshown, dreamer, world.imagined, target))
+    shown = _aside(partial(reshown, dreamer, world.imagined, target, sight))
     return Foreseen(world.imagined, shown, is_new)
 
 

@@ -24,7 +24,7 @@ from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepa
 from worldsim.engine.footing import Surroundings, lookout, step_on, underfoot
 from worldsim.engine.imagine import completed, landed
 from worldsim.engine.kv_cache import KVCache
-from worldsim.engine.recollect import recollect
+from worldsim.engine.recollect import in_full, recollect
 from worldsim.kernels.threads import all_threads, one_thread
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.retrieve import MemoryMode
@@ -129,9 +129,13 @@ def _dream(
         recalled = [recall(dreamer, w, pose) for w, pose in zip(worlds, targets, strict=True)]
     with metrics.stage("hint"):
         is_new = [landed(dreamer, world) for world in worlds]
-        foreseen = [foresee(dreamer, *one) for one in zip(worlds, targets, is_new, strict=True)]
+        sight = in_full(dreamer)
+        foreseen = [
+            foresee(dreamer, world, target, sight, new)
+            for world, target, new in zip(worlds, targets, is_new, strict=True)
+        ]
         context = context_aside(dreamer, worlds, recalled)
-        hints = recollect(dreamer, worlds, targets, recalled)
+        hints = recollect(dreamer, worlds, targets, recalled, sight)
     with metrics.stage("imagine"):
         hints = completed(dreamer, worlds, targets, recalled, hints, foreseen)
     with metrics.stage("context"):
@@ -153,7 +157,7 @@ def absorb(dreamer: Dreamer, world: DreamWorld, action: Action, seen: Observatio
     prepare_move(world, seen.pose)
     recalled = [recall(dreamer, world, seen.pose)]
     vectors = action_vectors(dreamer, [action])
-    hints = recollect(dreamer, [world], [seen.pose], recalled)
+    hints = recollect(dreamer, [world], [seen.pose], recalled, in_full(dreamer))
     frames = frame_inputs(dreamer, [world], vectors, [seen.pose], hints)
     context = context_of(dreamer, [world], recalled)
     level = torch.full_like(frames.sigma, SHOWN_LEVEL)

@@ -38,8 +38,8 @@ class Look:
 
     pose: Pose  # of the view
     frame: int  # the one that was to be dreamed when the look began
-    hint: Tensor  # [1, 4, H, W] what memory and earlier looks show there, whole
-    confidence: Tensor  # [1, 1, H, W]
+    hint: Tensor  # [1, 4, H/2, W/2] what memory and earlier looks show there, whole
+    confidence: Tensor  # [1, 1, H/2, W/2]
     elsewhere: Tensor  # [1, 4, h, w] the last frame before the look began
     noisy: Tensor  # [1, 4, h, w] as far as it is imagined
     taken: int = 0  # steps

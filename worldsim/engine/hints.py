@@ -13,7 +13,6 @@ from worldsim.kernels.threads import one_thread
 from worldsim.memory.hint import Sources
 from worldsim.memory.planes import Planes, fit_planes
 from worldsim.memory.reproject import reproject
-from worldsim.model.outpainter import COARSE_PX
 from worldsim.model.picture import decode_depth, encode_depth
 from worldsim.model.traced import traced
 
@@ -104,10 +103,11 @@ _hint_of_one = traced(_make_hint)
 def with_imagined(
     hint: Tensor,  # [B, 4, H, W]
     confidence: Tensor,  # [B, 1, H, W]
-    imagined: Tensor,  # [B, 4, H/4, W/4] a coarse picture of the same view
+    imagined: Tensor,  # [B, 4, h, w] a coarse picture of the same view
 ) -> tuple[Tensor, Tensor]:  # [B, 4, H, W] and [B, 1, H, W]
     """Fills what memory does not know with what was imagined there, and says so."""
-    fine = F.interpolate(imagined, scale_factor=COARSE_PX, mode="bilinear", align_corners=False)
+    size = hint.shape[-2:]
+    fine = F.interpolate(imagined, size=size, mode="bilinear", align_corners=False)
     known = confidence > 0
     return torch.where(known, hint, fine), torch.where(known, confidence, IMAGINED)
 

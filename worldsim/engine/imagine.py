@@ -22,7 +22,7 @@ from worldsim.engine.assemble import Dreamer, recall
 from worldsim.engine.dream_world import DreamWorld, Look, origin
 from worldsim.engine.hints import IMAGINED, fill_unknown
 from worldsim.engine.look import begun, is_done, seen, stepped, ticks_of
-from worldsim.engine.recollect import recollect, reshown
+from worldsim.engine.recollect import at_a_glance, in_full, recollect, reshown
 from worldsim.memory.bank import Keyframe
 from worldsim.memory.judge import CLEAR_M
 from worldsim.model.outpainter import coarse
@@ -118,7 +118,8 @@ def _overlaid(
     if imagined is None:
         return hint, confidence
     known = foreseen and foreseen.of(imagined)
-    return _laid_under(hint, confidence, *(known or reshown(dreamer, imagined, target)))
+    known = known or reshown(dreamer, imagined, target, in_full(dreamer))
+    return _laid_under(hint, confidence, *known)
 
 
 @traced
@@ -208,11 +209,12 @@ def _skywards(dreamer: Dreamer, world: DreamWorld, target: Pose) -> Look:
 
 def _known(
     dreamer: Dreamer, world: DreamWorld, pose: Pose
-) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
-    """What memory, and under it what was imagined, shows of a view."""
-    foreseen = foresee(dreamer, world, pose)
-    known = recollect(dreamer, [world], [pose], [recall(dreamer, world, pose)])
-    return _overlaid(dreamer, world.imagined, pose, *known, foreseen)
+) -> tuple[Tensor, Tensor]:  # [1, 4, H/2, W/2], [1, 1, H/2, W/2]
+    """What memory, and under it what was imagined, shows of a view at a glance."""
+    sight = at_a_glance(dreamer)
+    foreseen = foresee(dreamer, world, pose, sight)
+    known = recollect(dreamer, [world], [pose], [recall(dreamer, world, pose)], sight)
+    return known if foreseen is None else _laid_under(*known, *foreseen.shown.result())
 
 
 def _ahead(last: Pose, target: Pose, ticks: int) -> Pose:

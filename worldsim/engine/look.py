@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from worldsim.camera import pose_matrices
@@ -21,7 +22,14 @@ from worldsim.engine.hints import IMAGINED, with_imagined
 from worldsim.engine.noise import frame_noise
 from worldsim.kernels.threads import all_threads
 from worldsim.memory.bank import Keyframe
-from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse, coarse_rays, towards
+from worldsim.model.outpainter import (
+    COARSE_PX,
+    GLANCE_PX,
+    CoarseView,
+    coarse,
+    coarse_view,
+    towards,
+)
 from worldsim.model.picture import CHANNELS, from_picture
 from worldsim.types import Observation, Pose
 
@@ -32,7 +40,7 @@ def begun(
     frame: int,  # that is to be dreamed
     last: Observation,
     pose: Pose,  # of the view
-    known: tuple[Tensor, Tensor],  # [1, 4, H, W] of that view, [1, 1, H, W] its confidence
+    known: tuple[Tensor, Tensor],  # [1, 4, H/2, W/2] of it, [1, 1, H/2, W/2] its confidence
 ) -> Look:
     """The beginning of a look: noise."""
     camera = dreamer.model.config.intrinsics
@@ -67,7 +75,8 @@ def seen(dreamer: Dreamer, look: Look) -> Keyframe:
     view = _view(dreamer, look)
     forward = -torch.from_numpy(pose_matrices([look.pose]))[0, :3, 2].to(dreamer.device)
     picture = with_land(look.noisy, view.known, view.rays, forward)
-    whole, _ = with_imagined(look.hint, look.confidence, picture)
+    small, _ = with_imagined(look.hint, look.confidence, picture)
+    whole = F.interpolate(small, scale_factor=GLANCE_PX, mode="bilinear", align_corners=False)
     rgb, depth = from_picture(whole.clamp(-1.0, 1.0))
     frozen = rgb[0].cpu().numpy(), depth[0].cpu().numpy().astype(np.float16)
     return Keyframe(*frozen, look.pose, look.frame, IMAGINED)
@@ -80,9 +89,6 @@ def _steps(dreamer: Dreamer) -> list[tuple[float, float]]:
 
 def _view(dreamer: Dreamer, look: Look) -> CoarseView:
     here = torch.from_numpy(pose_matrices([look.pose])).to(dreamer.device)
-    return CoarseView(
-        hint=coarse(look.hint),
-        known=coarse((look.confidence > 0).to(look.hint.dtype)),
-        elsewhere=look.elsewhere,
-        rays=coarse_rays(here, dreamer.model.config.intrinsics),
-    )
+    known = (look.confidence > 0).to(look.hint.dtype)
+    camera = dreamer.model.config.intrinsics
+    return coarse_view(look.hint, known, look.elsewhere, here, camera)

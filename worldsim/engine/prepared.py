@@ -17,6 +17,7 @@ from worldsim.camera import pixel_rays, pose_matrices
 from worldsim.engine.hints import Shown, show
 from worldsim.kernels.threads import one_thread
 from worldsim.memory.bank import Keyframe
+from worldsim.model.outpainter import glance
 from worldsim.model.picture import to_picture
 from worldsim.model.traced import traced
 from worldsim.model.trunk import Context
@@ -41,21 +42,22 @@ class Preparations:
         self._device = model.stem.weight.device
         self._recall = traced(model.recall)
         self.imagine = traced(model.outpainter.forward)
-        self.shown = lru_cache(kept)(self._shown)
+        self.shown = lru_cache(kept)(self.show)
+        self.glanced_at = lru_cache(kept)(self.glance_at)
         self.recalled = lru_cache(kept)(self._recalled)
         self.coloured = lru_cache(kept)(self._coloured)
         self.surface = lru_cache(kept)(self._surface)
 
-    def show(
-        self,
-        rgb: NDArray[np.uint8],  # [H, W, 3]
-        depth: NDArray[np.floating],  # [H, W] metres
-    ) -> Shown:
+    def show(self, frame: Observation | Keyframe) -> Shown:
         """A frame as a source of hints."""
-        return show(to_picture(torch.tensor(rgb), torch.tensor(depth)).to(self._device))
+        return show(self._picture(frame))
 
-    def _shown(self, keyframe: Keyframe) -> Shown:
-        return self.show(keyframe.rgb, keyframe.depth)
+    def glance_at(self, frame: Observation | Keyframe) -> Shown:
+        """The same at half of its resolution, for an outpainter's hints."""
+        return show(glance(self._picture(frame)[None])[0])
+
+    def _picture(self, frame: Observation | Keyframe) -> Tensor:  # [4, H, W]
+        return to_picture(torch.tensor(frame.rgb), torch.tensor(frame.depth)).to(self._device)
 
     def _recalled(self, keyframe: Keyframe, anchor: Place) -> Context:
         """A keyframe as context: the keys and values of its tokens."""

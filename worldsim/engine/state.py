@@ -24,7 +24,7 @@ from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Observation, Pose
 
 FORMAT = "worldsim-state"
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 MEMORY_PREFIX, IMAGINED_PREFIX, LOOK_PREFIX = "memory.", "imagined.", "look."
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DAMAGED = (  # what NumPy, zipfile and json raise for bytes that are not what they should be

@@ -7,6 +7,8 @@ draft is a matter of single pixels. These few thin layers see all three side by 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -18,6 +20,16 @@ LAYERS = 2  # between the first and the last
 CONTRAST = 4.0  # how much larger the layers see the differences, which are what they judge by
 DRAFT_BIAS = 3.0  # untrained layers show the draft
 SURELY_SHOWN = 0.05  # from this confidence on the last frame may be chosen; below it fades out
+
+
+class Candidates(NamedTuple):
+    """What there is to choose from, in the codec's space."""
+
+    draft: Tensor  # [B, T, C, h, w] what the stages before predict
+    hint: Tensor  # [B, T, C, h, w]
+    confidence: Tensor  # [B, T, 1, h, w]
+    last: Tensor  # [B, T, C, h, w]
+    shown: Tensor  # [B, T, 1, h, w] 0 where the last frame does not show the place
 
 
 class Compositor(nn.Module):
@@ -37,14 +49,8 @@ class Compositor(nn.Module):
         """Whether it has ever learnt: its last layer starts at zero."""
         return bool(self.out.weight.any())
 
-    def forward(
-        self,
-        draft: Tensor,  # [B, T, C, h, w]
-        hint: Tensor,  # [B, T, C, h, w]
-        confidence: Tensor,  # [B, T, 1, h, w]
-        last: Tensor,  # [B, T, C, h, w]
-        shown: Tensor,  # [B, T, 1, h, w] 0 where the last frame does not show the place
-    ) -> Tensor:  # [B, T, C, h, w] float32
+    def forward(self, among: Candidates) -> Tensor:  # [B, T, C, h, w] float32
+        draft, hint, confidence, last, shown = among
         to_hint, to_last = hint - draft, last - draft
         told = (draft, CONTRAST * to_hint, CONTRAST * to_last, confidence, shown)
         x = rearrange(torch.cat(told, dim=2), "b t c h w -> (b t) c h w").to(self.stem.weight.dtype)

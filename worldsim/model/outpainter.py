@@ -25,8 +25,10 @@ from worldsim.model.picture import CHANNELS
 from worldsim.model.presets import ModelConfig
 from worldsim.model.rope import rope_turns
 from worldsim.model.trunk import run_block
+from worldsim.precision import full_precision
 
 COARSE_PX = 4  # side of a coarse pixel
+GLANCE_PX = 2  # side of a pixel of the hint that such a picture is made from
 INPUTS = 3 * CHANNELS + 1 + 3  # noisy, hint and elsewhere; known; rays
 
 
@@ -51,6 +53,36 @@ def coarse(
     return F.avg_pool2d(picture, COARSE_PX)
 
 
+def glance(
+    picture: Tensor,  # [B, 4, H, W]
+) -> Tensor:  # [B, 4, H/2, W/2]
+    """The means of its colours; of its depths, which cannot be mixed, each second one."""
+    depth = picture[:, 3:, ::GLANCE_PX, ::GLANCE_PX]
+    return torch.cat((F.avg_pool2d(picture[:, :3], GLANCE_PX), depth), dim=1)
+
+
+def glance_camera(camera: Intrinsics) -> Intrinsics:
+    return camera.resized(camera.width // GLANCE_PX, camera.height // GLANCE_PX)
+
+
+def coarse_view(
+    hint: Tensor,  # [B, 4, H/2, W/2] whole
+    known: Tensor,  # [B, 1, H/2, W/2] 1 where memory shows something, else 0
+    elsewhere: Tensor,  # [B, 4, h, w] the last frame, or 0
+    world_from_camera: Tensor,  # [B, 4, 4] of the view
+    camera: Intrinsics,  # of the model's resolution
+) -> CoarseView:
+    """What an outpainter is told of a view, in training and in play."""
+    side = COARSE_PX // GLANCE_PX
+    return CoarseView(
+        F.avg_pool2d(hint, side),
+        F.avg_pool2d(known, side),
+        elsewhere,
+        coarse_rays(world_from_camera, camera),
+    )
+
+
+@full_precision
 def coarse_rays(
     world_from_camera: Tensor,  # [B, 4, 4]
     camera: Intrinsics,  # of the model's resolution

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from worldsim.camera import plucker_rays
 from worldsim.model.codec import make_codec
-from worldsim.model.compositor import Compositor, where_shown
+from worldsim.model.compositor import Candidates, Compositor, where_shown
 from worldsim.model.conditioning import FrameConditioner, RayEncoder
 from worldsim.model.conv import Down, Stage, Up, channel_norm
 from worldsim.model.heads import EventHead, PoseHead
@@ -84,6 +84,13 @@ class WorldModel(nn.Module):
         _start_as_hint(self.out, channels)
 
     def forward(self, frames: FrameInputs, context: Context | None = None) -> Prediction:
+        among, tokens, kv = self.draft(frames, context)
+        return Prediction(self.compositor(among), tokens, kv)
+
+    def draft(
+        self, frames: FrameInputs, context: Context | None = None
+    ) -> tuple[Candidates, Tensor, FrameKV]:  # and tokens [B, T, S, D]
+        """All but the last layers: what there is to choose from, pixel by pixel."""
         batch = frames.sigma.shape[0]
         cond_BTD = self.conditioner(frames.sigma, frames.action)
         cond = rearrange(cond_BTD, "b t d -> (b t) d")
@@ -96,7 +103,7 @@ class WorldModel(nn.Module):
         tokens, kv = self.trunk(x_BTSD, cond_BTD.unsqueeze(2) + ray_BTSD, frames.time, context)
         out = self._deconvolve(tokens, skips, cond)
         draft = compose(out, hint, last, shown)
-        return Prediction(self.compositor(draft, hint, confidence, last, shown), tokens, kv)
+        return Candidates(draft, hint, confidence, last, shown), tokens, kv
 
     def encode(
         self,

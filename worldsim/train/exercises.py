@@ -1,28 +1,28 @@
-"""Exercises for the network: frames to dream, just as the engine asks for them in play.
+"""Exercises for the last layers: what they had to choose from in play, and what was to be seen.
 
-What a training clip imitates, the engine has: real keyframes as memory chose them, hints that were
-completed by looks ahead, the last frame moved, contexts from the cache. Here it plays along true
-walks and is listened to. While a walk is shown to it, a copy of its world dreams the next frame now
-and then; afterwards the dream goes on alone, fed by its own pictures, with the truth beside it
-(Ross et al. 2011, "A reduction of imitation learning ... to no-regret online learning": DAgger).
+What a training clip imitates, the engine has: keyframes as memory chose them, hints that were
+completed by looks ahead, the last frame moved, drafts of a network with its cache. Here it plays
+along true walks and is listened to. While a walk is shown to it, a copy of its world dreams the
+next frame now and then; afterwards the dream goes on alone, fed by its own pictures, with the truth
+beside it. Source: Ross et al. 2011, "A reduction of imitation learning and structured prediction to
+no-regret online learning" (DAgger).
 """
 
 from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from worldsim.actions import from_vector
 from worldsim.backends.denoiser import Denoiser, TorchDenoiser, choose_dtype, placed
 from worldsim.camera import Intrinsics
-from worldsim.engine.assemble import Dreamer
+from worldsim.engine.assemble import Dreamer, as_pictures
 from worldsim.engine.dream import absorb, advance, begin
 from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.metrics import Metrics
@@ -30,39 +30,39 @@ from worldsim.engine.prepared import Preparations
 from worldsim.engine.state import capture, revive
 from worldsim.evaluate.seen import Witnesses
 from worldsim.memory.retrieve import MemoryMode
-from worldsim.model.picture import to_picture
-from worldsim.model.presets import ModelConfig
+from worldsim.model.compositor import Candidates
 from worldsim.model.trunk import Context
-from worldsim.model.world_model import FrameInputs, Prediction, WorldModel
+from worldsim.model.world_model import FrameInputs, Prediction, WorldModel, pool_confidence
 from worldsim.precision import full_precision
 from worldsim.train.data import Episode
 from worldsim.types import Action, Clip, Observation
 
 MIN_REAL, MAX_REAL = 6, 33  # frames that a walk begins with
 EVERY = 3  # ticks from one exercise to the next: neighbours teach the same
-LARGE = 1024  # numbers: of these on, tensors are kept in 16 bits
 UNSEEN = 0.5  # weight of what a walk had not shown, in a frame after true ones; later it is none
 
 
 @dataclass(frozen=True, slots=True)
 class Exercises:
-    """N frames: what the network was told, and what is asked of it."""
+    """N frames: what there was to choose from, and what is asked for. Pictures in codec space."""
 
-    frames: FrameInputs  # of one frame each, [N, 1, ...]
-    context: Context
-    before: Tensor  # [N, C, h, w] what the player's weights made of it, in the codec's space
-    truth: Tensor  # [N, 4, H, W] a picture
-    asked: Tensor  # [N, 1, H, W] weight of the truth in [0, 1]; the rest is to stay as it was
+    draft: Tensor  # [N, C, h, w]
+    hint: Tensor  # [N, C, h, w]
+    confidence: Tensor  # [N, 1, h, w]
+    last: Tensor  # [N, C, h, w]
+    shown: Tensor  # [N, 1, h, w]
+    before: Tensor  # [N, C, h, w] what the player's weights made of it
+    truth: Tensor  # [N, C, h, w]
+    asked: Tensor  # [N, 1, h, w] weight of the truth in [0, 1]; the rest is to stay as it was
     is_next: Tensor  # [N] bool, whether true frames came before
 
     def __len__(self) -> int:
         return len(self.truth)
 
-    def each(self, count: int) -> Iterator[Exercises]:
-        """A few at a time."""
-        for start in range(0, len(self), count):
-            few = min(count, len(self) - start)
-            yield _combined([self], lambda x, axis: x[0].narrow(axis, start, few))  # noqa: B023
+    @property
+    def among(self) -> Candidates:
+        """As frames of N clips."""
+        return Candidates(*(getattr(self, name)[:, None] for name in Candidates._fields))
 
 
 class Listener:
@@ -149,17 +149,23 @@ class Practice:
         advance(self._dreamer, [world], [action], [truth.pose])
         if self._listener.heard is None or walk.frame % EVERY:
             return
+        self.kept.append(packed(self._exercise(walk, truth, is_next=is_next)))
+
+    @torch.inference_mode()
+    def _exercise(self, walk: Walk, truth: Observation, *, is_next: bool) -> Exercises:
+        """Of what was heard last."""
+        assert self._listener.heard is not None
         frames, context, prediction = self._listener.heard
-        config = self._dreamer.model.config
-        exercise = Exercises(
-            frames=frames,
-            context=_of_full_length(context, config),
+        model = self._dreamer.model
+        among, _, _ = model.draft(frames, context)
+        asked = _asked(walk, truth, model.config.intrinsics, is_next=is_next).to(among.draft.device)
+        return Exercises(
+            *(part[:, 0] for part in among),
             before=prediction.clean[:, 0],
-            truth=to_picture(torch.tensor(truth.rgb), torch.tensor(truth.depth))[None],
-            asked=_asked(walk, truth, config.intrinsics, is_next=is_next),
-            is_next=torch.tensor([is_next]),
+            truth=model.encode(as_pictures(self._dreamer, [truth])[:, None])[:, 0],
+            asked=pool_confidence(asked[:, None], model.config.downscale)[:, 0],
+            is_next=torch.tensor([is_next], device=asked.device),
         )
-        self.kept.append(packed(exercise))
 
 
 def _asked(
@@ -172,48 +178,18 @@ def _asked(
     return seen.clamp(min=UNSEEN) if is_next else seen
 
 
-def _of_full_length(context: Context, config: ModelConfig) -> Context:
-    """Padded with what is not valid, so that contexts can be joined."""
-    missing = (config.context + config.recalled) * config.tokens - context.keys.shape[2]
-    return Context(
-        F.pad(context.keys, (0, 0, 0, 0, 0, missing)),
-        F.pad(context.values, (0, 0, 0, 0, 0, missing)),
-        F.pad(context.valid, (0, missing)),
-    )
-
-
 def packed(exercise: Exercises) -> Exercises:
-    """Its pictures in 16 bits, to keep many."""
-
-    def pack(x: Sequence[Tensor], _axis: int) -> Tensor:
-        is_large = x[0].dtype == torch.float32 and x[0].numel() >= LARGE
-        return x[0].half() if is_large else x[0].clone()
-
-    return _combined([exercise], pack)
+    """In 16 bits, to keep many."""
+    return _each([exercise], lambda x: x[0].half() if x[0].is_floating_point() else x[0].clone())
 
 
-@full_precision
 def batched(parts: Sequence[Exercises], device: torch.device) -> Exercises:
     """One batch of several, in 32 bits."""
-
-    def join(x: Sequence[Tensor], axis: int) -> Tensor:
-        whole = torch.cat(tuple(x), dim=axis).to(device)
-        return whole.float() if whole.dtype == torch.float16 else whole
-
-    return _combined(parts, join)
+    with torch.autocast(device.type, enabled=False):
+        whole = _each(parts, lambda x: torch.cat(list(x)).to(device))
+    return _each([whole], lambda x: x[0].float() if x[0].is_floating_point() else x[0])
 
 
-def _combined(
-    parts: Sequence[Exercises], combine: Callable[[Sequence[Tensor], int], Tensor]
-) -> Exercises:
-    """One of several, tensor by tensor; `combine` is told which of their axes is N."""
-
-    def each(owners: Sequence[object], names: Sequence[str], axis: int = 0) -> dict[str, Tensor]:
-        return {name: combine([getattr(owner, name) for owner in owners], axis) for name in names}
-
-    contexts = [part.context for part in parts]
-    return Exercises(
-        FrameInputs(**each([part.frames for part in parts], FrameInputs.__slots__)),
-        Context(**each(contexts, ("keys", "values"), 1), **each(contexts, ("valid",))),
-        **each(parts, ("before", "truth", "asked", "is_next")),
-    )
+def _each(parts: Sequence[Exercises], combine: Callable[[Sequence[Tensor]], Tensor]) -> Exercises:
+    names = [field.name for field in fields(Exercises)]
+    return Exercises(*(combine([getattr(part, name) for part in parts]) for name in names))

@@ -12,13 +12,12 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.camera import Intrinsics
 from worldsim.engine.hints import Remembered, fill_unknown, make_hint
-from worldsim.model.outpainter import COARSE_PX, CoarseView, coarse, coarse_rays
+from worldsim.model.outpainter import CoarseView, coarse, coarse_view, glance, glance_camera
 from worldsim.model.picture import SKY_CODE, to_picture
 from worldsim.train.batch import draw
 from worldsim.train.data import Episode
@@ -29,7 +28,6 @@ FORGOTTEN = 0.08  # views of which memory knows nothing
 ALONE = 0.1  # views without a look elsewhere
 SKY_REACH_M = 2.5  # a sky seen from farther away than this says little of the horizon
 HINT_NOISE = 0.04  # largest standard deviation of a hint's error, for dreamed frames have some
-HALF = 2  # views are reprojected at half of the model's resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,20 +126,11 @@ def look_at(
         ]
     )
     forgotten = torch.from_numpy(rng.random(len(chosen)) < FORGOTTEN)
-    half = camera.resized(camera.width // HALF, camera.height // HALF)
-    hint, known = _hints(pictures[:, :-1], poses, ~forgotten, half)
+    hint, known = _hints(pictures[:, :-1], poses, ~forgotten, glance_camera(camera))
     elsewhere = coarse(pictures[:, 0])
     alone = torch.from_numpy(rng.random(len(chosen)) < ALONE)[:, None, None, None]
-    side = COARSE_PX // HALF
-    return Views(
-        coarse(pictures[:, -1]),
-        CoarseView(
-            F.avg_pool2d(hint, side),
-            F.avg_pool2d(known, side),
-            torch.where(alone, 0.0, elsewhere),
-            coarse_rays(poses[:, -1], camera),
-        ),
-    )
+    elsewhere = torch.where(alone, 0.0, elsewhere)
+    return Views(coarse(pictures[:, -1]), coarse_view(hint, known, elsewhere, poses[:, -1], camera))
 
 
 def _hints(
@@ -151,11 +140,9 @@ def _hints(
     camera: Intrinsics,  # of the hints
 ) -> tuple[Tensor, Tensor]:  # [N, 4, H/2, W/2] filled, [N, 1, H/2, W/2] 1 where known
     """Hints of half the resolution. A sky that was seen from far behind is not known."""
-    colour = F.avg_pool2d(sources[:, :, :3].flatten(0, 1), HALF).unflatten(0, sources.shape[:2])
-    code = sources[:, :, 3:, ::HALF, ::HALF]
     count = sources.shape[1]
     remembered = Remembered(
-        torch.cat((colour, code), dim=2),
+        glance(sources.flatten(0, 1)).unflatten(0, sources.shape[:2]),
         poses[:, :-1],
         trust=torch.ones(len(poses), count),
         age=torch.arange(1.0, count + 1).expand(len(poses), -1),
