@@ -159,8 +159,13 @@ class Practice:
         model = self._dreamer.model
         among, _, _ = model.draft(frames, context)
         asked = _asked(walk, truth, model.config.intrinsics, is_next=is_next).to(among.draft.device)
+        draft, hint, confidence, last, shown = (part[:, 0] for part in among)
         return Exercises(
-            *(part[:, 0] for part in among),
+            draft=draft,
+            hint=hint,
+            confidence=confidence,
+            last=last,
+            shown=shown,
             before=prediction.clean[:, 0],
             truth=model.encode(as_pictures(self._dreamer, [truth])[:, None])[:, 0],
             asked=pool_confidence(asked[:, None], model.config.downscale)[:, 0],
