@@ -39,7 +39,6 @@ from worldsim.types import Action, Clip, Observation
 
 MIN_REAL, MAX_REAL = 6, 33  # frames that a walk begins with
 EVERY = 3  # ticks from one exercise to the next: neighbours teach the same
-UNSEEN = 0.5  # weight of what a walk had not shown, in a frame after true ones; later it is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Exercises:
     shown: Tensor  # [N, 1, h, w]
     before: Tensor  # [N, C, h, w] what the player's weights made of it
     truth: Tensor  # [N, C, h, w]
-    asked: Tensor  # [N, 1, h, w] weight of the truth in [0, 1]; the rest is to stay as it was
+    asked: Tensor  # [N, 1, h, w] 1 where the truth is to be met, 0 where all is to stay as it was
     is_next: Tensor  # [N] bool, whether true frames came before
 
     def __len__(self) -> int:
@@ -158,7 +157,7 @@ class Practice:
         frames, context, prediction = self._listener.heard
         model = self._dreamer.model
         among, _, _ = model.draft(frames, context)
-        asked = _asked(walk, truth, model.config.intrinsics, is_next=is_next).to(among.draft.device)
+        asked = _asked(walk, truth, model.config.intrinsics).to(among.draft.device)
         draft, hint, confidence, last, shown = (part[:, 0] for part in among)
         return Exercises(
             draft=draft,
@@ -173,14 +172,15 @@ class Practice:
         )
 
 
-def _asked(
-    walk: Walk, truth: Observation, camera: Intrinsics, *, is_next: bool
-) -> Tensor:  # [1, 1, H, W]
-    """Where the truth can be asked: what the walk had been shown before."""
+def _asked(walk: Walk, truth: Observation, camera: Intrinsics) -> Tensor:  # [1, 1, H, W]
+    """Where the truth can be asked: what the walk had been shown before.
+
+    Elsewhere a dream chooses one of many possibilities, and their mean, which squared error wants,
+    is a blur.
+    """
     shown = min(walk.frame, walk.alone_from)
     witnesses = Witnesses([walk.episode.observation(t) for t in range(shown)], camera)
-    seen = torch.from_numpy(witnesses.seen(truth)).float()[None, None]
-    return seen.clamp(min=UNSEEN) if is_next else seen
+    return torch.from_numpy(witnesses.seen(truth)).float()[None, None]
 
 
 def packed(exercise: Exercises) -> Exercises:
