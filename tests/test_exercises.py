@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 from dreams import plane_episode, random_model
 
+from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream import advance
+from worldsim.engine.dream_world import DreamWorld
 from worldsim.train.exercises import EVERY, MAX_REAL, Exercises, Practice, batched
-from worldsim.types import Action
+from worldsim.types import Action, Pose
 
 CPU = torch.device("cpu")
 TICKS = 40
@@ -69,11 +73,16 @@ def test_only_the_newest_exercises_are_kept_in_16_bits() -> None:
 
 
 def test_a_shown_walk_is_not_changed_by_the_exercises(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[DreamWorld] = []
 
-    def spy(dreamer: object, worlds: list[object], *rest: object) -> None:
-        asked.append(worlds[0])
-        advance(dreamer, worlds, *rest)  # type: ignore[arg-type]
+    def spy(
+        dreamer: Dreamer,
+        worlds: Sequence[DreamWorld],
+        actions: Sequence[Action],
+        poses: Sequence[Pose | None],
+    ) -> None:
+        asked.extend(worlds)
+        advance(dreamer, worlds, actions, poses)
 
     monkeypatch.setattr("worldsim.train.exercises.advance", spy)
     practice, rng = Practice(random_model(), 50), np.random.default_rng(0)

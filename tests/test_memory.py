@@ -143,6 +143,14 @@ def test_frames_after_a_limit_are_left_out_in_every_mode():
         assert max(frames(found), default=0) <= 30
 
 
+def test_the_frame_seen_from_here_is_recalled_though_later_ones_hide_what_it_saw():
+    bank = bank_of([])
+    bank.insert(BLACK, wall(30.0), Pose(0, 0, 0), 0, 0.6)
+    for i in range(8):
+        bank.insert(BLACK, wall(4.0), Pose(0.2 * i, 0, -9), 10 + 10 * i, 0.6)
+    assert frames(bank.retrieve(Pose(0, 0, 0), count=4))[0] == 0
+
+
 def test_a_view_of_nothing_but_sky_falls_back_to_the_nearest_direction():
     bank = MemoryBank(INTRINSICS, BankConfig(novelty=0.0))
     for i, pose in enumerate(TURN):
@@ -306,6 +314,12 @@ def test_votes_of_trusted_frames_weigh_more():
     trusts[5] = 1.0
     found = vote_frames(seen_while_turning(trusts), pose_matrix(TURN[6]), INTRINSICS, 3)
     assert found[0] == 5
+
+
+def test_votes_do_not_repeat_what_is_recalled_anyway():
+    known = seen_while_turning([1.0] * len(TURN))
+    first, *rest = vote_frames(known, pose_matrix(TURN[6]), INTRINSICS, 3)
+    assert vote_frames(known, pose_matrix(TURN[6]), INTRINSICS, 2, [first]) == rest
 
 
 @pytest.mark.parametrize("trust", [0.1, 0.6, 1.0])

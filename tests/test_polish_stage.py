@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,18 @@ EPISODE = plane_episode([Action(forward=True, yaw_deg=5.0)] * 30)
 class OneWalk:
     """An endless supply of the same walk."""
 
+    def stream(
+        self, config: DataConfig, intrinsics: Intrinsics, worker: int, workers: int
+    ) -> Iterator[Episode]:
+        return repeat(EPISODE)
+
     def held_out(self, config: DataConfig, intrinsics: Intrinsics, count: int) -> list[Episode]:
         return [EPISODE] * count
 
 
 def make_stage(**options: Any) -> PolishStage:
     config = PolishRunConfig(batch=3, kept=40, first=4, **options)
-    return PolishStage(random_model(), config, OneWalk())  # type: ignore[arg-type]
+    return PolishStage(random_model(), config, OneWalk())
 
 
 # The loss

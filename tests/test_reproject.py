@@ -18,6 +18,7 @@ from worldsim.types import SKY_DEPTH_M, Pose
 INTRINSICS = Intrinsics(width=64, height=40)
 GROUND_Y = -1.6
 PILLAR = ((-0.5, GROUND_Y, -6.5), (0.5, 2.0, -5.5))
+FAR_TOWER = ((-8.0, GROUND_Y, -50.0), (8.0, 24.0, -40.0))
 
 
 def render(pose: Pose, boxes=(PILLAR,)) -> tuple[Tensor, Tensor]:  # rgb [3, H, W], depth [H, W]
@@ -31,7 +32,8 @@ def render(pose: Pose, boxes=(PILLAR,)) -> tuple[Tensor, Tensor]:  # rgb [3, H, 
         enter = torch.minimum(near, far).amax(-1)
         leave = torch.maximum(near, far).amin(-1)
         depth = torch.where((enter < leave) & (enter > 0) & (enter < depth), enter, depth)
-    sky = depth > 14  # farther ground is too fine for so few pixels
+    far_ground = (depth > 14) & (rays[..., 1] < 0)  # too fine for so few pixels
+    sky = far_ground | depth.isinf()
     depth = depth.masked_fill(sky, SKY_DEPTH_M)
     place = torch.where(
         sky[..., None], rays / rays.norm(dim=-1, keepdim=True), eye + rays * depth[..., None]
@@ -141,6 +143,25 @@ def test_a_dreamed_frame_with_little_trust_does_not_carve_a_real_one():
     hint = hint_at(WALK[0], sources)
     _, depth = render(WALK[0])
     assert (hint.depth[0][depth < 6.4] < 7).float().mean() > 0.9
+
+
+@pytest.mark.parametrize(("later", "stands"), [(0.6, False), (0.8, True)])
+def test_a_dream_puts_nothing_where_an_elder_one_saw_through_unless_a_hand_did(later, stands):
+    sources = seen_from([Pose(0.3, 0, 0), WALK[0]], [(), (PILLAR,)], trust=[0.6, later])
+    hint = hint_at(WALK[0], sources)
+    (_, depth), (_, behind) = render(WALK[0]), render(WALK[0], ())
+    pillar = (hint.confidence[0] > 0) & ((hint.depth[0] - depth).abs() < 0.5)
+    share = pillar[behind - depth > 2].float().mean()
+    assert share > 0.9 if stands else share < 0.1
+
+
+@pytest.mark.parametrize(("metres", "stands"), [(1.0, False), (4.0, True)])
+def test_fog_may_hide_what_is_far_but_not_from_where_the_sky_was_seen(metres, stands):
+    sources = seen_from([Pose(0, 0, metres), Pose(0, 0, 0)], [(), (FAR_TOWER,)], trust=[0.6, 0.6])
+    hint = hint_at(Pose(0, 0, 0), sources)
+    _, depth = render(Pose(0, 0, 0), (FAR_TOWER,))
+    tower = hint.depth[0][(depth > 30) & (depth < SKY_DEPTH_M)]
+    assert (tower < SKY_DEPTH_M).float().mean() == pytest.approx(float(stands), abs=0.2)
 
 
 def test_the_more_trusted_of_two_frames_gives_the_colour():

@@ -24,7 +24,7 @@ from worldsim.engine.hints import IMAGINED, fill_unknown
 from worldsim.engine.look import begun, is_done, seen, stepped, ticks_of
 from worldsim.engine.recollect import at_a_glance, in_full, recollect, reshown
 from worldsim.memory.bank import Keyframe
-from worldsim.memory.judge import CLEAR_M
+from worldsim.memory.judge import CLEAR_M, SAME_PLACE_M
 from worldsim.model.outpainter import coarse
 from worldsim.model.picture import SKY_CODE, decode_depth
 from worldsim.model.traced import traced
@@ -39,7 +39,6 @@ REST_TICKS = 10  # the same, where a look has only not shown enough
 PATIENCE_TICKS = 16  # the same, to a look at once
 AHEAD_DEG = 40.0  # of a turn that a look leads ahead, at most
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
-BACK_M = 3.0  # this near to where an older frame was seen, its horizon is known
 
 
 def completed(
@@ -139,7 +138,7 @@ def _laid_under(
 def _is_near(world: DreamWorld, target: Pose, recalled: list[Keyframe]) -> bool:
     """Whether the horizon has come nearer than when it was last looked at, here or from afar."""
     before = [key.pose for key in recalled if key.frame < world.horizon_frame]
-    is_back = any(_level_m(origin(pose), target) < BACK_M for pose in before)
+    is_back = any(_level_m(origin(pose), target) < SAME_PLACE_M for pose in before)
     return not is_back and _level_m(world.horizon, target) > HORIZON_M
 
 

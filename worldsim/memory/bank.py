@@ -29,10 +29,11 @@ MORE_TRUSTED = 1.25  # a frame trusted this many times more is worth keeping bes
 DECIDES_FROM = 0.7  # trust of a frame that may contradict what is stored at all
 AS_TRUSTED = 0.7  # a frame trusted less than this share cannot contradict what is stored
 CANDIDATES = 8  # least recently used keyframes that are compared when one must go
-FALLBACK_VIEWS = 256  # recently used keyframes that are compared when nothing known is in view
+SAME_VIEWS = 1  # keyframes that are recalled for being seen from here, whatever they saw
+RECENT_VIEWS = 256  # recently used keyframes that are compared for that
 REACH_M = 7.0  # how far from the eye a hand can have changed something
 STROKE_TICKS, SAME_M, SAME_TURN = 5, 1.0, 0.985  # cosine of 10 degrees
-NEARBY_M = 16.0  # so many metres away count as much as a turn by 60 degrees in the fallback
+NEARBY_M = 16.0  # so many metres away count as much as a turn by 60 degrees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,8 @@ class MemoryBank:
             return list(islice(self._older_than(exclude_after), count))
         if mode is MemoryMode.RANDOM:
             return self._random(count, exclude_after)
-        numbers = self._voted(pose, count, exclude_after)
+        numbers = self._similar_views(pose, min(count, SAME_VIEWS), exclude_after, [])
+        numbers += self._voted(pose, count - len(numbers), exclude_after, numbers)
         numbers += self._similar_views(pose, count - len(numbers), exclude_after, numbers)
         for number in numbers:
             self._used.pop(number)
@@ -275,12 +277,14 @@ class MemoryBank:
         rng = np.random.default_rng(self._last_frame + 1)
         return [known[i] for i in rng.permutation(len(known))[:count]]
 
-    def _voted(self, pose: Pose, count: int, exclude_after: int | None) -> list[int]:
+    def _voted(
+        self, pose: Pose, count: int, exclude_after: int | None, picked: list[int]
+    ) -> list[int]:
         world_from_camera = pose_matrix(pose)
         nearby = self._hash.near_view(world_from_camera, self.intrinsics)
         if exclude_after is not None:
             nearby = nearby.where(nearby.owners <= self._last_number(exclude_after))
-        return vote_frames(nearby, world_from_camera, self.intrinsics, count)
+        return vote_frames(nearby, world_from_camera, self.intrinsics, count, picked)
 
     def _last_number(self, exclude_after: int) -> int:
         newest_first = reversed(self._keyframes.items())
@@ -289,11 +293,14 @@ class MemoryBank:
     def _similar_views(
         self, pose: Pose, count: int, exclude_after: int | None, picked: list[int]
     ) -> list[int]:
-        """The keyframes that look in the most similar direction from nearby: for views of sky."""
+        """The keyframes that look in the most similar direction from nearby, of those last used.
+
+        They know what was shown here, even where points of later frames hide theirs, and skies.
+        """
         if count <= 0 or len(picked) == len(self._keyframes):
             return []
         last = self._next_number if exclude_after is None else self._last_number(exclude_after)
-        recent = islice(reversed(self._used), FALLBACK_VIEWS)
+        recent = islice(reversed(self._used), RECENT_VIEWS)
         numbers = [number for number in recent if number <= last and number not in picked]
         if not numbers:
             return []

@@ -3,9 +3,11 @@
 A source supports a point when it sees a surface at the point's depth; it contradicts the point
 when it sees farther through it (in all 3x3 pixels around, so that silhouettes do not count); it
 has no vote when something nearer hides the point from it. A contradiction kills the point when it
-comes from a frame more trusted than every supporter, or newer than every supporter: the world was
-edited. Source: free-space carving, after Kutulakos & Seitz 2000 (A Theory of Shape by Space
-Carving); the choice of one view per pixel after Buehler et al. 2001 (Unstructured Lumigraph).
+comes from a frame more trusted than every supporter; or, real or touched by a hand, newer than
+every supporter: the world was edited; or, where all are dreams, older than every supporter: what
+was dreamed later must agree with what had been shown. Source: free-space carving, after Kutulakos &
+Seitz 2000 (A Theory of Shape by Space Carving); the choice of one view per pixel after Buehler et
+al. 2001 (Unstructured Lumigraph).
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from worldsim.memory.planes import MIN_SCALE, Planes
 SUPPORT_RELATIVE, SUPPORT_M = 0.06, 0.05  # depths this close are the same surface
 CARVE_RELATIVE, CARVE_M = 0.05, 0.05  # depths beyond this are seen through
 SKY_TOLERANCE = 5e-4  # 1/m; below this inverse depth a point cannot be told from the sky
-CLEAR_M = 26.0  # a sky tells that nothing is nearer than this; what is farther, fog may hide
+CLEAR_M = 26.0  # a sky tells that nothing is nearer than this; what is farther, fog may hide ...
+SAME_PLACE_M = 3.0  # ... but not from an eye this near to where it was seen
 MORE_TRUSTED = 1.25  # a frame trusted this many times more overrules all supporters
 AS_TRUSTED = 0.7  # a newer frame overrules them with this share of their trust
 DECIDES_FROM = (
@@ -77,12 +80,7 @@ def judge(
     best_trust = trust_of_supporters.amax(1, keepdim=True)
     newest = (age + FAR * (1 - seen.support)).amin(1, keepdim=True)
     is_newer = positive(newest - age)
-    overrules = torch.maximum(
-        is_newer * positive(trust - (AS_TRUSTED * best_trust).clamp(min=DECIDES_FROM)),
-        positive(trust - MORE_TRUSTED * best_trust),
-    )
-    decides = is_newer * positive(trust - REAL_TRUST)
-    carved = torch.maximum(seen.carve * overrules, seen.through * decides).amax(1)
+    carved = _carved(seen, trust, age, best_trust, is_newer).amax(1)
     votes = trust_of_supporters.sum(1)
     against = (seen.carve * trust * (OLD_VOTE + (1 - OLD_VOTE) * is_newer)).sum(1)
 
@@ -94,6 +92,24 @@ def judge(
     share = votes / (votes + against + 1e-6) * best_trust[:, 0]
     confidence = share * (1 - carved) * (1.5 * sharpness).clamp(0.25, 1.0)
     return Verdict(confidence, best[:, 0], x, y, w_seen)
+
+
+def _carved(
+    seen: _Sightings,
+    trust: Tensor,  # [B, K, 1]
+    age: Tensor,  # [B, K, 1]
+    best_trust: Tensor,  # [B, 1, M] of the supporters
+    is_newer: Tensor,  # [B, K, M] than all of them, 1 or 0
+) -> Tensor:  # [B, K, M] 1 where a source alone denies a point, else 0
+    """Among dreams the elder is right: what has been shown stays as it was."""
+    oldest = (age * seen.support).amax(1, keepdim=True)
+    is_elder = positive(age - oldest) * (1 - positive(best_trust - trust))
+    stays = is_elder * positive(DECIDES_FROM - best_trust)
+    is_edit = is_newer * positive(trust - (AS_TRUSTED * best_trust).clamp(min=DECIDES_FROM))
+    knows_better = positive(trust - MORE_TRUSTED * best_trust)
+    overrules = torch.maximum(torch.maximum(is_edit, knows_better), stays)
+    decides = is_newer * positive(trust - REAL_TRUST)
+    return torch.maximum(seen.carve * overrules, seen.through * decides)
 
 
 def _score(
@@ -144,8 +160,9 @@ def _look_up(
     support = positive(tolerance.sub_((w_seen - w_point).abs_()).sub_(blind))
     farther = (-CARVE_M * w_point).add_(1 - CARVE_RELATIVE).mul_(w_point).sub_(SKY_TOLERANCE)
     farther = farther.sub_(blind)
-    through = positive(farther - w_seen.clamp(min=1 / CLEAR_M))
-    carve = positive(farther.sub_(planes.nearest.gather(2, index).clamp_(min=1 / CLEAR_M)))
+    fog = positive(translation.norm(dim=-1)[..., None] - SAME_PLACE_M) / CLEAR_M
+    through = positive(farther - torch.maximum(w_seen, fog))
+    carve = positive(farther.sub_(torch.maximum(planes.nearest.gather(2, index), fog)))
 
     facing = torch.addcmul(level * tz, slope_x, -focal * tx).addcmul_(slope_y, focal * ty).add_(1.0)
     # A patch covers shrink**3 / facing source pixels a target pixel.

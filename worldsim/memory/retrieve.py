@@ -3,10 +3,13 @@
 The points visible from the query pose vote for the frame that saw them; the frame with the most
 votes is picked, what it covers is removed, and the rest votes again. Source: the point-to-frame
 retrieval of Memory Forcing (Huang et al. 2025), with greedy coverage in place of a plain count.
+What a dream adds later can hide what was seen first, so the frame seen from most nearly here is
+recalled without a vote (pose overlap, as in WorldMem, Xiao et al. 2025).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,8 +50,9 @@ def vote_frames(
     world_from_camera: NDArray[np.float32],  # [4, 4] the query pose
     intrinsics: Intrinsics,
     count: int,
+    picked: Sequence[int] = (),  # owners that are recalled anyway
 ) -> list[int]:
-    """At most `count` owners, best first; none when nothing known is in view.
+    """At most `count` more owners, best first; none when nothing known is in view.
 
     A vote weighs as much as its frame is trusted, and most if the point was seen from about the
     query's distance: from afar it was seen coarsely, from nearby in thinner fog. What a dream put
@@ -65,7 +69,7 @@ def vote_frames(
     frames, row = np.unique(voters.owners, return_inverse=True)
     covers = np.zeros((len(frames), COARSE_W * COARSE_H), np.float32)
     covers[row, pixel[visible]] = voters.trusts * _alike(seen.depth[visible], voters.depths)
-    return [int(frames[pick]) for pick in _greedy(covers, count)]
+    return [int(frames[pick]) for pick in _greedy(covers, np.isin(frames, picked), count)]
 
 
 def _is_visible(
@@ -102,14 +106,15 @@ def project_points(
 
 def _greedy(
     covers: NDArray[np.float32],  # [F, N] how well a frame covers a pixel; later rows are newer
+    is_picked: NDArray[np.bool_],  # [F] already
     count: int,
 ) -> list[int]:
     """Rows that together cover the most pixels, each chosen for what the earlier ones lack.
 
     None is chosen twice, though a frame that is trusted little lacks something of its own.
     """
-    bonus = 1.0 + NEW_BONUS * np.linspace(0.0, 1.0, len(covers))
-    missing = np.ones(covers.shape[1], np.float32)
+    bonus = (1.0 + NEW_BONUS * np.linspace(0.0, 1.0, len(covers))) * ~is_picked
+    missing = np.prod(1.0 - covers[is_picked], axis=0)
     picks: list[int] = []
     while len(picks) < count:
         votes = (covers @ missing) * bonus
