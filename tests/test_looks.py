@@ -48,10 +48,10 @@ def look_of(engine: WorldEngine) -> Look:
 
 @pytest.fixture
 def looking() -> WorldEngine:
-    """An engine in the midst of a look, after its first step."""
+    """An engine in the midst of a look that is not its first, after the first step."""
     engine = begun()
     turn(engine, 1)
-    while engine.snapshot().look is None:
+    while (state := engine.snapshot()).look is None or state.imagined is None:
         turn(engine, 1)
     turn(engine, 1)
     return engine
