@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 
@@ -134,19 +135,22 @@ class FakeWorld:
 
 
 class FakeClock:
-    """Time that passes only when somebody sleeps or a fake spends it."""
+    """Time that passes only when somebody sleeps or a fake spends it, on whichever thread."""
 
     def __init__(self) -> None:
         self.time_s = 100.0
+        self._lock = threading.Lock()
 
     def now(self) -> float:
         return self.time_s
 
     def sleep_until(self, deadline_s: float) -> None:
-        self.time_s = max(self.time_s, deadline_s)
+        with self._lock:  # or a slower thread would write an earlier time over a later one
+            self.time_s = max(self.time_s, deadline_s)
 
     def spend(self, seconds: float) -> None:
-        self.time_s += seconds
+        with self._lock:
+            self.time_s += seconds
 
 
 class BusyClock(FakeClock):
