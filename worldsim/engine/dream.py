@@ -20,7 +20,15 @@ from worldsim.engine.assemble import (
 )
 from worldsim.engine.bounds import bounded
 from worldsim.engine.context import context_of
-from worldsim.engine.dream_world import STILL, DreamWorld, arrive, origin, prepare_move, remember
+from worldsim.engine.dream_world import (
+    STILL,
+    DreamWorld,
+    arrive,
+    has_just_taken,
+    origin,
+    prepare_move,
+    remember,
+)
 from worldsim.engine.footing import Surroundings, lookout, step_on, underfoot
 from worldsim.engine.imagine import completed, landed
 from worldsim.engine.kv_cache import KVCache
@@ -108,11 +116,11 @@ def _advance(
 
 
 def _stays(world: DreamWorld, target: Pose, action: Action) -> bool:
-    """Whether nothing moves and no hand acts: then the last frame is the next one, too."""
+    """Whether nothing moves, is taken or touched: then the last frame is the next one, too."""
     here = world.observation.pose
     turns = (target.yaw_deg, target.pitch_deg) != (here.yaw_deg, here.pitch_deg)
     moves = float(np.abs(target.position() - here.position()).max()) > STILL_M
-    return not (turns or moves or action.attack or action.use)
+    return not (turns or moves or action.attack or action.use or has_just_taken(world))
 
 
 def _dream(

@@ -13,6 +13,7 @@ from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, TRUST_TOUCHED
 from worldsim.engine.kv_cache import KVCache
 from worldsim.engine.specks import is_torn
 from worldsim.memory.bank import MemoryBank
+from worldsim.memory.holes import emptied, without
 from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Action, Observation, Pose
 
@@ -105,8 +106,28 @@ def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: boo
 
 
 def take(world: DreamWorld, taken: Taken) -> None:
-    """What was in these cells is the player's now."""
+    """What was in these cells is the player's now, and nothing shows it there any more."""
     world.taken = (*world.taken, taken)[-MOST_TAKEN:]
+    low, high = np.array(taken.low), np.array(taken.high)
+    world.memory.empty(low, high)
+    world.look = None
+    if world.imagined is not None:
+        world.imagined = emptied(world.imagined, low, high, world.memory.intrinsics)
+
+
+def has_just_taken(world: DreamWorld) -> bool:
+    """Whether the last frame shows what is there no longer."""
+    return bool(world.taken) and world.taken[-1].frame == world.frame
+
+
+def left_of_last(world: DreamWorld) -> Observation:
+    """The last frame, with holes where it shows what was taken in that tick."""
+    seen = world.observation
+    if not has_just_taken(world):
+        return seen
+    low, high = np.array(world.taken[-1].low), np.array(world.taken[-1].high)
+    depth = without(seen.depth, seen.pose, low, high, world.memory.intrinsics)
+    return Observation(seen.rgb, depth, seen.pose)
 
 
 def remember(world: DreamWorld, *, touched: bool = False) -> None:

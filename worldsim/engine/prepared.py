@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.camera import pixel_rays, pose_matrices
-from worldsim.engine.hints import Shown, show
+from worldsim.engine.hints import Shown, fill_unknown, show
 from worldsim.kernels.threads import one_thread
 from worldsim.memory.bank import Keyframe
 from worldsim.model.outpainter import glance
@@ -26,6 +26,7 @@ from worldsim.types import Observation, Pose
 
 KEPT = 24  # keyframes a world: a walk recalls the same few for many ticks
 STRIDE, NEARBY_M = 2, 12.0  # of surface points: every second pixel, if no farther than this
+NOWHERE = 1.0  # depth code of holes
 CLOSE_M = 1.5  # what the body might run into next is no farther
 CLOSE_UP_M = 4.0  # what is asked of the last frame's colours is no farther
 TOUCHING_M = 0.7  # nearer than this, even what is no smooth surface is in the way
@@ -61,12 +62,14 @@ class Preparations:
 
     def _recalled(self, keyframe: Keyframe, anchor: Place) -> Context:
         """A keyframe as context: the keys and values of its tokens."""
-        picture = self.shown(keyframe).picture[None, None]
+        picture = self.shown(keyframe).picture[None]
+        if not keyframe.depth.all():
+            picture = fill_unknown(picture, (picture[:, 3:] < NOWHERE).to(picture.dtype))
         pose = torch.from_numpy(pose_matrices([keyframe.pose])).to(self._device)
         valid = torch.ones(1, 1, dtype=torch.bool, device=self._device)
         from_camera = (anchor_from_world(anchor, self._device) @ pose)[None]
         with one_thread():  # in whichever thread of Python: two would round differently
-            return self._recall(picture, from_camera, valid)
+            return self._recall(picture[None], from_camera, valid)
 
     def _surface(self, keyframe: Keyframe) -> NDArray[np.float32]:  # [N, 3] world, metres
         """A keyframe's nearby surface points, but for those beside silhouettes."""

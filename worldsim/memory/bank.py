@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from worldsim.camera import Intrinsics, pose_matrices, pose_matrix
 from worldsim.errors import ConfigError, StateError
+from worldsim.memory.holes import emptied, may_see, without_specks
 from worldsim.memory.keyframe import Keyframe, forward_axis, sparse_points
 from worldsim.memory.novelty import LookedThrough, looked_through, novelty_share
 from worldsim.memory.retrieve import MemoryMode, vote_frames
@@ -146,7 +147,8 @@ class MemoryBank:
         self._hash.remove_points(through.points)
         if touched and newest is not None and gap < STROKE_TICKS and _is_same_view(pose, newest):
             self._drop(self._next_number - 1)
-        keyframe = Keyframe(_frozen(rgb), _frozen(depth.astype(np.float16)), pose, frame, trust)
+        kept = depth if trust == 1.0 else without_specks(depth)
+        keyframe = Keyframe(_frozen(rgb), _frozen(kept.astype(np.float16)), pose, frame, trust)
         self._add(keyframe, points, depths)
         return True
 
@@ -184,6 +186,16 @@ class MemoryBank:
         seen = known.where(known.owners != NOBODY)
         nearest = seen.owners[np.argsort(seen.depths, kind="stable")].tolist()
         return [self._keyframes[number] for number in list(dict.fromkeys(nearest))[:count]]
+
+    def empty(
+        self,
+        low: NDArray[np.float64],  # [3] corners of a box, world, metres
+        high: NDArray[np.float64],  # [3]
+    ) -> None:
+        """Forget what was seen in a box: it is there no longer, and nobody saw what was behind."""
+        poses = [keyframe.pose for keyframe in self._keyframes.values()]
+        for number in np.array(list(self._keyframes))[may_see(poses, low, high, self.intrinsics)]:
+            self._keyframes[number] = emptied(self._keyframes[number], low, high, self.intrinsics)
 
     def snapshot(self) -> BankState:
         return BankState(

@@ -19,7 +19,7 @@ class Keyframe:
     """One remembered RGB-D frame; immutable, its arrays are read-only."""
 
     rgb: NDArray[np.uint8]  # [H, W, 3]
-    depth: NDArray[np.float16]  # [H, W] metres, SKY_DEPTH_M where sky
+    depth: NDArray[np.float16]  # [H, W] metres, SKY_DEPTH_M where sky, 0 where nothing is known
     pose: Pose
     frame: int  # tick at which it was seen
     trust: float  # in (0, 1]; 1 = a real frame

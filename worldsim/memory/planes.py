@@ -22,6 +22,7 @@ from worldsim.kernels.splat import Surfels, positive
 from worldsim.types import SKY_DEPTH_M
 
 NEAR_M = 0.05  # nearer surfaces are treated as being this far away
+EMPTY_W = 0.99 / NEAR_M  # a pixel that is nearer still shows nothing, and hides what is behind
 MIN_SCALE = 0.02  # smallest ratio of depths in two cameras; less is beside or behind the eye
 SLOPE_LIMIT = 0.5  # a patch's relative change of inverse depth over one pixel
 EDGE_STEP = 0.2  # relative step of inverse depth that makes a silhouette
@@ -76,6 +77,7 @@ def fit_planes(
     rim = positive(w - slope - step - farthest) * RIM
     fringe = positive(nearest - w - slope - step) * FRINGE
     flying = positive(nearest - FLYING_STEP * w) * positive(w - FLYING_STEP * farthest) * FLYING
+    flying = torch.maximum(flying, positive(w - EMPTY_W) * FLYING)
     doubt = torch.maximum(torch.maximum(rim, fringe), flying)
     height, width = depth.shape[-2:]
     x, y = centred_pixels(height, width, depth.device)

@@ -37,7 +37,9 @@ class ViewConfig:
     batch: int = 64
     """Views a step."""
     fresh: int = 16
-    """Views made anew at each step."""
+    """New views a step."""
+    choice: int = 2
+    """Views made for each new one: those that memory knows about half of teach most."""
     kept: int = 24_000
     """Views to draw from."""
 
@@ -92,12 +94,22 @@ class ViewStore:
         self, episodes: list[Episode], rng: np.random.Generator, device: torch.device
     ) -> Views:
         """A batch of views, half of them mirrored, some with the errors of dreamed frames."""
-        self.drawn = draw(episodes, self.config.fresh, rng)
+        self.drawn = draw(episodes, self.config.choice * self.config.fresh, rng)
         chosen = [(episode, anywhere(episode, rng)) for episode in self.drawn]
-        self._kept.append(look_at(chosen, self.camera, rng).half())
+        made = look_at(chosen, self.camera, rng)
+        self._kept.append(made.rows(half_known_first(made)[: self.config.fresh]).half())
         picked = rng.integers(len(self._kept), size=max(1, self.config.batch // self.config.fresh))
         views = joined([self._kept[int(i)].full(device) for i in picked])
         return shaken(views.mirrored(torch.rand(len(views.truth), device=device) < 0.5))
+
+
+def half_known_first(views: Views) -> Tensor:  # [N] int64
+    """The order in which views teach: all or nothing is known of the last ones.
+
+    Where all is known, there is nothing to imagine; where nothing is, play never looks.
+    """
+    known = views.told.known.mean(dim=(1, 2, 3))
+    return (known - 0.5).abs().argsort()
 
 
 def shaken(views: Views) -> Views:
