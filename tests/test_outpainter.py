@@ -24,7 +24,7 @@ from worldsim.train.distill_stage import (
     distillation_loss,
 )
 from worldsim.train.outpainter_stage import OutpainterRunConfig, OutpainterStage, outpainter_loss
-from worldsim.train.views import Views, look_at
+from worldsim.train.views import ViewConfig, Views, ViewStore, half_known_first, look_at
 from worldsim.types import Action, Pose
 
 CAMERA = preset("tiny").intrinsics
@@ -92,6 +92,20 @@ def test_a_mirror_image_is_a_view_of_a_world_with_x_reversed(views: Views) -> No
     assert torch.equal(mirrored.truth[0], views.truth[0].flip(-1))
     assert torch.equal(mirrored.told.rays[0, 0], -views.told.rays[0, 0].flip(-1))
     assert torch.equal(mirrored.truth[1:], views.truth[1:])
+
+
+def test_views_are_kept_of_which_there_is_most_to_learn(views: Views) -> None:
+    shares = torch.tensor((1.0, 0.4, 0.0, 0.7))[:, None, None, None]
+    told = replace(views.told, known=shares.expand_as(views.told.known))
+    order = half_known_first(replace(views, told=told)).tolist()
+    assert order[:2] == [1, 3] and set(order) == {0, 1, 2, 3}
+
+
+def test_a_store_makes_several_views_for_each_one_that_it_keeps() -> None:
+    episode, rng = plane_episode([AHEAD, TURN] * 6), np.random.default_rng(0)
+    store = ViewStore(ViewConfig(batch=4, fresh=2, choice=3), CAMERA)
+    drawn = store.draw([episode], rng, torch.device("cpu"))
+    assert len(drawn.truth) == 4 and len(store.drawn) == 6
 
 
 def test_the_outpainter_learns_a_view(views: Views) -> None:

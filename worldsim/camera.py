@@ -71,7 +71,8 @@ def pose_matrices(poses: Sequence[Pose]) -> NDArray[np.float32]:  # [T, 4, 4] wo
     backward = (-sin_yaw * cos_pitch, sin_pitch, cos_yaw * cos_pitch)
     for column, axis in enumerate((right, up, backward)):
         world_from_camera[:, :3, column] = np.stack(axis, axis=-1)
-    world_from_camera[:, :3, 3] = [(pose.x, pose.y, pose.z) for pose in poses]
+    places = [(pose.x, pose.y, pose.z) for pose in poses]
+    world_from_camera[:, :3, 3] = np.reshape(places, (-1, 3))
     world_from_camera[:, 3, 3] = 1.0
     return world_from_camera
 

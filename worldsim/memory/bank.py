@@ -193,9 +193,11 @@ class MemoryBank:
         high: NDArray[np.float64],  # [3]
     ) -> None:
         """Forget what was seen in a box: it is there no longer, and nobody saw what was behind."""
-        poses = [keyframe.pose for keyframe in self._keyframes.values()]
-        for number in np.array(list(self._keyframes))[may_see(poses, low, high, self.intrinsics)]:
-            self._keyframes[number] = emptied(self._keyframes[number], low, high, self.intrinsics)
+        numbers = list(self._keyframes)
+        poses = [self._keyframes[number].pose for number in numbers]
+        for i in np.flatnonzero(may_see(poses, low, high, self.intrinsics)):
+            keyframe = self._keyframes[numbers[i]]
+            self._keyframes[numbers[i]] = emptied(keyframe, low, high, self.intrinsics)
 
     def snapshot(self) -> BankState:
         return BankState(

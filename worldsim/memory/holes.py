@@ -34,7 +34,7 @@ def may_see(
     camera: Intrinsics,
 ) -> NDArray[np.bool_]:  # [K] whether the ball around the box is in view
     middle, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
-    matrices = pose_matrices(poses).astype(np.float64).reshape(-1, 4, 4)
+    matrices = pose_matrices(poses).astype(np.float64)
     seen = np.einsum("kji,kj->ki", matrices[:, :3, :3], middle - matrices[:, :3, 3])
     depth = -seen[:, 2]
     slope = np.array((camera.width, camera.height)) / (2 * camera.focal_px)
