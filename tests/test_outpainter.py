@@ -24,7 +24,15 @@ from worldsim.train.distill_stage import (
     distillation_loss,
 )
 from worldsim.train.outpainter_stage import OutpainterRunConfig, OutpainterStage, outpainter_loss
-from worldsim.train.views import ViewConfig, Views, ViewStore, half_known_first, look_at
+from worldsim.train.views import (
+    ViewConfig,
+    Views,
+    ViewStore,
+    half_known_first,
+    joined,
+    look_at,
+    worn,
+)
 from worldsim.types import Action, Pose
 
 CAMERA = preset("tiny").intrinsics
@@ -106,6 +114,25 @@ def test_a_store_makes_several_views_for_each_one_that_it_keeps() -> None:
     store = ViewStore(ViewConfig(batch=4, fresh=2, choice=3), CAMERA)
     drawn = store.draw([episode], rng, torch.device("cpu"))
     assert len(drawn.truth) == 4 and len(store.drawn) == 6
+
+
+def test_what_is_worn_is_paler_and_what_is_new_beside_it_is_not(views: Views) -> None:
+    torch.manual_seed(0)
+    many = joined([views] * 8)
+    after = worn(many)
+    spread = [x.told.hint[:, :3].var(dim=(2, 3)).mean(dim=1) for x in (many, after)]
+    is_worn = (after.told.hint != many.told.hint).any(dim=(1, 2, 3)).bool()
+    assert 8 <= int(is_worn.sum()) <= 24 and bool((spread[1] < spread[0])[is_worn].all())
+    new = (many.told.known < 1.0).expand_as(many.truth)
+    assert torch.equal(after.truth[new], many.truth[new])
+    known = ~new & is_worn[:, None, None, None]
+    assert torch.equal(after.truth[known], after.told.hint[known])
+    assert torch.equal(after.truth[~is_worn], many.truth[~is_worn])
+
+
+def test_what_was_not_told_is_not_told_in_worn_colours(views: Views) -> None:
+    alone = replace(views, told=replace(views.told, elsewhere=torch.zeros(4, 4, H, W)))
+    assert not worn(alone).told.elsewhere.any()
 
 
 def test_the_outpainter_learns_a_view(views: Views) -> None:

@@ -74,6 +74,20 @@ def test_half_of_a_frame_is_judged_as_a_whole_one() -> None:
     )
 
 
+def test_where_it_is_free_detail_may_change_and_tones_may_not() -> None:
+    before, free = frames(0.2), ALL
+    detail = before.clone()
+    detail[..., ::2] += 0.1
+    detail[..., 1::2] -= 0.1
+    same, detailed, toned = (
+        float(polish_loss(to, before, frames(0.0), NONE, free))
+        for to in (before, detail, frames(0.3))
+    )
+    assert same < detailed < toned
+    bound = float(polish_loss(detail, before, frames(0.0), NONE, torch.zeros_like(free)))
+    assert bound - same > 10 * (detailed - same)
+
+
 # The stage
 
 
@@ -117,6 +131,21 @@ def test_a_few_steps_lower_the_error_of_what_it_is_asked() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 0.2
+
+
+def test_a_critic_pulls_at_the_last_layers_once_it_has_learnt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worldsim.train.critic.WARM_UP", 2)
+    stage, rng = make_stage(critic_weight=0.5), np.random.default_rng(0)
+    alone, pulled = (stage.losses(stage.model, [EPISODE], step, rng) for step in range(2))
+    assert alone["total"] == alone["picture"]
+    assert pulled["total"] != pulled["picture"]
+    pulled["total"].backward()
+    for name, parameter in stage.model.named_parameters():
+        assert (parameter.grad is not None) == name.startswith("compositor."), name
+    for name, parameter in stage._begun_with.named_parameters():
+        assert parameter.grad is None, name
 
 
 def test_an_evaluation_tells_what_was_and_what_is_and_shows_it(tmp_path: Path) -> None:

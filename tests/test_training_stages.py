@@ -29,6 +29,7 @@ CONFIGS: dict[str, type[RunConfig]] = {
     "heads": HeadsRunConfig,
     "codec": CodecRunConfig,
     "polish": PolishRunConfig,
+    "critic": PolishRunConfig,
 }
 LATENT = replace(
     preset("tiny"), codec="autoencoder", latent_channels=6, downscale=8, stages=(), stage_blocks=()

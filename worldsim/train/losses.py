@@ -16,6 +16,8 @@ HINT_FLOOR = 3e-4  # hints better than this, about 40 dB, count alike
 UNKNOWN_WEIGHT = 0.3
 POLISH_FLOOR = 4e-5  # 50 dB: better frames count alike
 LEAST_ASKED = 0.05  # a share of a frame: where the truth is asked of less, it counts for less
+TONE_PX = 8  # side of the squares whose means are tones
+TONE_WEIGHT, DETAIL_WEIGHT = 4.0, 0.03  # where what was invented may change
 RAREST = 0.02  # an event rarer than this in a batch weighs as if it were not
 
 
@@ -81,15 +83,18 @@ def relative_loss(
 
 def polish_loss(
     predicted: Tensor,  # [B, C, h, w] pictures or latents
-    before: Tensor,  # [B, C, h, w] what was predicted by the weights that played
+    before: Tensor,  # [B, C, h, w] what other weights predicted
     truth: Tensor,  # [B, C, h, w]
     asked: Tensor,  # [B, 1, h, w] weight of the truth; where it is 0, all is to stay as it was
+    free: Tensor | None = None,  # [B, 1, h, w] 1 where detail may change
 ) -> Tensor:  # []
     """The squared error's logarithm, that is decibels, frame by frame and channel by channel.
 
-    What a dream invented has no truth. A change of it costs as much as the error of what has.
+    What a dream invented has no truth. A change of it costs as much as the error of what has. Where
+    it is `free`, for a critic asks for detail, it costs little, but everywhere tones are to stay:
+    fed with its own pictures, a dream would drift to ever stronger ones.
     """
-    error, change = (predicted - truth).square(), (predicted - before).square()
+    error, change = (predicted - truth).square(), predicted - before
     share = asked.mean(dim=(2, 3)).clamp(min=LEAST_ASKED)
     of_asked = (error * asked).mean(dim=(2, 3)) / share
     of_asked_before = ((before - truth).square() * asked).mean(dim=(2, 3)) / share
@@ -97,7 +102,13 @@ def polish_loss(
     if channels.shape[1] == CHANNELS:
         channels[:, -1] = DEPTH_WEIGHT
     decibels = torch.log(of_asked + POLISH_FLOOR)
-    changed = (change * (asked == 0)).mean(dim=(2, 3)) / (of_asked_before + POLISH_FLOOR)
+    weight = (asked == 0).to(change.dtype)
+    if free is not None:
+        weight = weight * (1.0 - (1.0 - DETAIL_WEIGHT) * free)
+    changed = (change.square() * weight).mean(dim=(2, 3))
+    if free is not None:
+        changed = changed + TONE_WEIGHT * F.avg_pool2d(change, TONE_PX).square().mean(dim=(2, 3))
+    changed = changed / (of_asked_before + POLISH_FLOOR)
     return ((decibels + changed) * channels).sum() / channels.sum()
 
 

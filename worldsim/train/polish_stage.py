@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
-from worldsim.model.picture import from_picture
+from worldsim.model.picture import CHANNELS, SKY_CODE, from_picture
 from worldsim.model.world_model import WorldModel
 from worldsim.record.contact_sheet import contact_sheet, evenly_spaced, save_png
+from worldsim.train.critic import Critic, balance
 from worldsim.train.data import BlockWalks, DataConfig, Episode, EpisodeSource
 from worldsim.train.exercises import Exercises, Practice, batched
 from worldsim.train.losses import polish_loss
@@ -58,6 +59,8 @@ class PolishRunConfig(RunConfig):
     """Of play, for each step; a third of them are exercises."""
     renew_steps: int = 1500
     """Steps after which play goes on with the new weights."""
+    critic_weight: float = 0.0
+    """How strongly a patch critic pulls; without one, what was invented stays as it was."""
     data: DataConfig = field(default_factory=lambda: DataConfig(pool=64, first=12))
 
 
@@ -78,6 +81,7 @@ class PolishStage:
         self._begun_with = copy.deepcopy(model)
         self._practice: Practice | None = None
         self._held_out: Exercises | None = None
+        self._critic: Critic | None = None
 
     def losses(
         self, average: WorldModel, episodes: list[Episode], step: int, rng: np.random.Generator
@@ -87,7 +91,9 @@ class PolishStage:
         chosen = rng.integers(len(practice.kept), size=self.config.batch)
         batch = batched([practice.kept[int(i)] for i in chosen], self.model.stem.weight.device)
         clean = self.model.compositor(batch.among)[:, 0]
-        return {"total": polish_loss(clean, batch.before, batch.truth, batch.asked)}
+        if not self.config.critic_weight:
+            return {"total": polish_loss(clean, batch.before, batch.truth, batch.asked)}
+        return self._criticised(clean, batch)
 
     def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
         held = self._held_out or self._hold_out()
@@ -104,6 +110,29 @@ class PolishStage:
             for name, suffix in (("now", ""), ("before", "_before"))
             for when, rows in (("next", held.is_next), ("later", ~held.is_next))
         }
+
+    def _criticised(
+        self,
+        clean: Tensor,  # [N, C, h, w]
+        batch: Exercises,
+    ) -> dict[str, Tensor]:
+        """The loss beside a critic of the land: the sky, and all tones, are to stay as they were.
+
+        Details of the sky would stay there, and be strengthened tick by tick.
+        """
+        with torch.no_grad():
+            first = self._begun_with.compositor(batch.among)[:, 0]
+        land = _land(first)
+        picture = polish_loss(clean, first, batch.truth, batch.asked, land)
+        self._critic = self._critic or Critic(clean.shape[1], clean.device)
+        shown = clean * land, batch.confidence
+        told = self._critic.learn(batch.truth * _land(batch.truth), *shown)
+        parts = {"picture": picture.detach(), "critic": told}
+        if not self._critic.is_warm:
+            return {"total": picture, **parts}
+        complaint = self._critic.complaint(*shown)
+        pull = balance(picture, complaint, self.model.compositor.out.weight)
+        return {"total": picture + self.config.critic_weight * pull * complaint, **parts}
 
     def _practised(
         self, average: WorldModel, episodes: list[Episode], step: int, rng: np.random.Generator
@@ -138,6 +167,14 @@ def seen_psnr(
     error = ((pictures - truth)[:, :3].square() * seen).mean(dim=(1, 2, 3))
     mse = (error / share.clamp(min=1e-6)).clamp(min=1e-8)[share > 0]
     return float((10.0 * torch.log10(4.0 / mse)).mean())
+
+
+def _land(
+    clean: Tensor,  # [N, C, h, w]
+) -> Tensor:  # [N, 1, h, w] 0 in the sky of pictures, else 1
+    if clean.shape[1] != CHANNELS:
+        return torch.ones_like(clean[:, :1])
+    return (clean[:, -1:] >= SKY_CODE).to(clean.dtype)
 
 
 def _decoded(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -27,6 +28,9 @@ LONGEST_GAP = 48  # ticks between the newest of them and the view
 FORGOTTEN = 0.08  # views of which memory knows nothing
 ALONE = 0.1  # views without a look elsewhere
 SKY_REACH_M = 2.5  # a sky seen from farther away than this says little of the horizon
+WORN = 0.5  # share of views whose hints look as if dreams had been made of dreams
+MOST_FADED, SKY_FADES = 0.8, 0.3  # of the contrast, and how much less in the sky
+TONE_ERROR = 0.15  # standard deviation of the colour that they fade to, around their mean
 HINT_NOISE = 0.04  # largest standard deviation of a hint's error, for dreamed frames have some
 
 
@@ -100,7 +104,8 @@ class ViewStore:
         self._kept.append(made.rows(half_known_first(made)[: self.config.fresh]).half())
         picked = rng.integers(len(self._kept), size=max(1, self.config.batch // self.config.fresh))
         views = joined([self._kept[int(i)].full(device) for i in picked])
-        return shaken(views.mirrored(torch.rand(len(views.truth), device=device) < 0.5))
+        views = views.mirrored(torch.rand(len(views.truth), device=device) < 0.5)
+        return shaken(worn(views))
 
 
 def half_known_first(views: Views) -> Tensor:  # [N] int64
@@ -110,6 +115,43 @@ def half_known_first(views: Views) -> Tensor:  # [N] int64
     """
     known = views.told.known.mean(dim=(1, 2, 3))
     return (known - 0.5).abs().argsort()
+
+
+def worn(views: Views) -> Views:
+    """Half of the views as a long dream shows them: what is known is pale and soft.
+
+    A hint of its own dreams has faded a little, and a model that takes it for the world goes on in
+    its colours, which fade again. What is new is to look as the world does, beside whatever is old.
+    """
+    told, device = views.told, views.truth.device
+    each = (len(views.truth), 1, 1, 1)
+    is_worn = (torch.rand(each, device=device) < WORN).float()
+    fade = MOST_FADED * torch.rand(each, device=device) * is_worn
+    tone = told.hint[:, :3].mean(dim=(2, 3), keepdim=True)
+    tone = tone + TONE_ERROR * torch.randn_like(tone)
+    blur = torch.rand(each, device=device) * is_worn
+    hint, elsewhere = (_faded(_softened(x, blur), tone, fade) for x in (told.hint, told.elsewhere))
+    elsewhere = elsewhere * (told.elsewhere != 0).any(dim=1, keepdim=True)
+    truth = torch.where((told.known == 1.0) & (is_worn > 0), hint, views.truth)
+    return Views(truth, replace(told, hint=hint, elsewhere=elsewhere))
+
+
+def _softened(
+    picture: Tensor,  # [N, 4, h, w]
+    share: Tensor,  # [N, 1, 1, 1]
+) -> Tensor:  # [N, 4, h, w]
+    wide = F.pad(picture, (1, 1, 1, 1), mode="replicate")
+    return picture + share * (F.avg_pool2d(wide, 3, stride=1) - picture)
+
+
+def _faded(
+    picture: Tensor,  # [N, 4, h, w]
+    tone: Tensor,  # [N, 3, 1, 1]
+    share: Tensor,  # [N, 1, 1, 1]
+) -> Tensor:  # [N, 4, h, w]
+    rgb, code = picture.split((3, 1), dim=1)
+    share = share * torch.where(code < SKY_CODE, SKY_FADES, 1.0)
+    return torch.cat((rgb + share * (tone - rgb), code), dim=1).clamp(-1.0, 1.0)
 
 
 def shaken(views: Views) -> Views:
