@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 from worldsim.camera import pose_matrices
-from worldsim.engine.ground import BELOW_DEG, IN_SIGHT_M, MOST_BELOW_M, with_land
+from worldsim.engine.ground import (
+    BELOW_DEG,
+    IN_SIGHT_M,
+    MOST_BELOW_M,
+    with_bridges,
+    with_land,
+)
 from worldsim.model.outpainter import coarse_rays
 from worldsim.model.picture import decode_depth, encode_depth
 from worldsim.model.presets import preset
@@ -82,3 +88,42 @@ def test_deeper_land_that_was_imagined_is_left_as_it_is() -> None:
     valley = all_sky()
     valley[0, 3] = encode_depth(torch.tensor(20.0))
     assert torch.equal(with_land(valley, torch.zeros(1, 1, HEIGHT, WIDTH), rays, forward), valley)
+
+
+FAR, NEAR = -0.7, 0.1  # codes
+HORIZON, NEW, OLD = 8, slice(9, 11), slice(15, HEIGHT)  # rows
+
+
+def beyond_a_gap() -> tuple[Tensor, Tensor, Tensor]:
+    """Known land below, imagined land above it, and sky between; what is new; what looks down."""
+    picture, is_new = all_sky(), torch.zeros(1, 1, HEIGHT, WIDTH, dtype=torch.bool)
+    picture[:, 3, OLD], picture[:, 3, NEW] = NEAR, FAR
+    is_new[:, :, NEW] = True
+    is_below = torch.zeros_like(is_new)
+    is_below[:, :, HORIZON:] = True
+    return picture, is_new, is_below
+
+
+def test_between_known_land_and_what_was_imagined_beyond_lies_land() -> None:
+    picture, is_new, is_below = beyond_a_gap()
+    whole, is_bridge = with_bridges(picture, is_new, is_below)
+    assert is_bridge[0, 0].any(dim=1).nonzero().flatten().tolist() == list(range(11, 15))
+    column = whole[0, 3, 10:16, 0]
+    assert torch.allclose(column.diff(), torch.full((5,), (NEAR - FAR) / 5))
+    assert torch.equal(whole[:, :, :11], picture[:, :, :11])
+    assert torch.equal(whole[:, :, OLD], picture[:, :, OLD])
+
+
+def test_under_a_crown_over_the_horizon_stays_sky() -> None:
+    picture, is_new, is_below = beyond_a_gap()
+    crown, trunk = slice(2, 5), 7
+    is_new[:], picture[:, 3, NEW] = False, SKY
+    is_new[:, :, crown, trunk], picture[:, 3, crown, trunk] = True, FAR
+    whole, is_bridge = with_bridges(picture, is_new, is_below)
+    assert torch.equal(whole, picture)
+    assert not is_bridge.any()
+
+
+def test_a_sky_under_what_was_known_before_stays() -> None:
+    picture, is_new, is_below = beyond_a_gap()
+    assert torch.equal(with_bridges(picture, torch.zeros_like(is_new), is_below)[0], picture)

@@ -19,8 +19,10 @@ from worldsim.engine.imagine import (
     REST_TICKS,
     _is_urgent,
     _is_wanting,
+    _skywards,
 )
 from worldsim.engine.state import EngineState
+from worldsim.engine.vantage import NEAREST_AHEAD_M
 from worldsim.errors import StateError
 from worldsim.types import Action, Observation
 
@@ -95,6 +97,16 @@ def test_what_cannot_wait_is_looked_at_at_once(looking: WorldEngine) -> None:
     assert state.look is None
     assert state.imagined is not None
     assert state.imagined.frame == state.frame
+
+
+def test_the_horizon_is_looked_at_from_ahead() -> None:
+    engine = begun()
+    world = engine._state()
+    here = world.observation.pose
+    _, up, forward = _skywards(engine._dreamer, world, here).pose.displacement_from(here)
+    assert world.horizon == pytest.approx(here.position())
+    assert up == pytest.approx(0.0, abs=0.05)
+    assert forward >= NEAREST_AHEAD_M
 
 
 def lacking(share: float) -> Tensor:  # [1, 1, H, W]

@@ -5,6 +5,9 @@ less, and sky is always likely. So at each look ahead the land ended a little ne
 became a hilltop, and a walk of 2,000 ticks led down by 52 m. Now land goes on as high as it is in
 each column of the picture, and no lower than just under the feet: with the first alone, a slope
 that led down went on to do so.
+
+What is imagined from ahead stands beyond the land that is known, and between the two was sky: that
+becomes land as well, from the one to the other.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-from worldsim.model.picture import decode_depth, encode_depth
+from worldsim.model.picture import SKY_CODE, decode_depth, encode_depth
 from worldsim.model.traced import traced
 
 BELOW_DEG = 4.0  # under the horizon; nearer to it, the fog may hide all land
@@ -48,3 +51,22 @@ def with_land(
         is_ground = (here_m > LEAST_BELOW_M) & (decode_depth(rows[row][3]) < IN_SIGHT_M)
         level_m = torch.where(is_ground, here_m.clamp(max=MOST_BELOW_M), level_m)
     return torch.stack(rows, dim=1)[None]
+
+
+def with_bridges(
+    picture: Tensor,  # [1, 4, H, W] row 0 on top
+    is_new: Tensor,  # [1, 1, H, W] bool, what was imagined in front of the sky
+    is_below: Tensor,  # [1, 1, H, W] bool, whether a pixel looks down
+) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], and [1, 1, H, W] bool where it was sky
+    """The picture with land between what was imagined, below the horizon, and what lies nearer."""
+    height = picture.shape[2]
+    row = torch.arange(height, device=picture.device)[None, None, :, None].expand_as(is_new)
+    is_land = picture[:, 3:] >= SKY_CODE
+    above = torch.where(is_land, row, -1).cummax(dim=2).values
+    below = torch.where(is_land, row, height).flip(2).cummin(dim=2).values.flip(2)
+    is_between = ~is_land & (above >= 0) & (below < height)
+    above, below = above.clamp(min=0), below.clamp(max=height - 1)
+    far, near = (picture.gather(2, at.expand_as(picture)) for at in (above, below))
+    is_bridge = is_between & (is_new & is_below).gather(2, above) & (far[:, 3:] < near[:, 3:])
+    share = (row - above) / (below - above).clamp(min=1)
+    return torch.where(is_bridge, torch.lerp(far, near, share), picture), is_bridge

@@ -4,7 +4,7 @@ A strip of six pixels a tick would be imagined anew each time, and never come to
 outpainter looks ahead of a turn, and what it sees there serves for the ticks that follow, wherever
 memory knows nothing. The horizon is a case of its own: what stands behind the fog comes nearer
 while one walks, but the sky in front of it was seen and is known. After some metres the sky is
-imagined anew, unless one is back where its horizon has been looked at before.
+imagined anew, from a place ahead, unless one is back where its horizon has been looked at before.
 
 A look begins before it is needed and is taken a step a tick. What cannot wait is looked at at once.
 """
@@ -17,14 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worldsim.camera import Intrinsics, pixel_rays, pose_matrices
 from worldsim.engine.aside import Foreseen, foresee
 from worldsim.engine.assemble import Dreamer, recall
 from worldsim.engine.dream_world import DreamWorld, Look, origin
+from worldsim.engine.ground import with_bridges
 from worldsim.engine.hints import IMAGINED, fill_unknown
 from worldsim.engine.look import begun, is_done, seen, stepped, ticks_of
 from worldsim.engine.recollect import at_a_glance, in_full, recollect, reshown
+from worldsim.engine.vantage import vantage
 from worldsim.memory.bank import Keyframe
-from worldsim.memory.judge import CLEAR_M, SAME_PLACE_M
+from worldsim.memory.judge import SAME_PLACE_M
 from worldsim.model.outpainter import coarse
 from worldsim.model.picture import SKY_CODE, decode_depth
 from worldsim.model.traced import traced
@@ -39,6 +42,7 @@ REST_TICKS = 10  # the same, where a look has only not shown enough
 PATIENCE_TICKS = 16  # the same, to a look at once
 AHEAD_DEG = 40.0  # of a turn that a look leads ahead, at most
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
+FAR_M = 20.0  # what is imagined in front of a known sky comes out of the fog, or round a corner
 
 
 def completed(
@@ -118,7 +122,8 @@ def _overlaid(
         return hint, confidence
     known = foreseen and foreseen.of(imagined)
     known = known or reshown(dreamer, imagined, target, in_full(dreamer))
-    return _laid_under(hint, confidence, *known)
+    below = _looks_down(target, in_full(dreamer).camera, hint.device)
+    return _laid_under(hint, confidence, *known, below)
 
 
 @traced
@@ -127,12 +132,23 @@ def _laid_under(
     confidence: Tensor,  # [1, 1, H, W]
     picture: Tensor,  # [1, 4, H, W] what was imagined
     shown: Tensor,  # [1, 1, H, W] its confidence
+    below: Tensor,  # [1, 1, H, W] bool, whether a pixel looks down
 ) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
     """What was imagined where the hint knows nothing, and far away in front of its sky."""
-    far = (decode_depth(picture[:, 3:]) > CLEAR_M) & (picture[:, 3:] > SKY_CODE)
+    far = (decode_depth(picture[:, 3:]) > FAR_M) & (picture[:, 3:] > SKY_CODE)
     is_new = (shown > 0) & ((confidence == 0) | (far & (hint[:, 3:] < SKY_CODE)))
     confidence = confidence.masked_fill(is_new, IMAGINED)
-    return fill_unknown(torch.where(is_new, picture, hint), (confidence > 0).float()), confidence
+    whole = fill_unknown(torch.where(is_new, picture, hint), (confidence > 0).float())
+    whole, is_bridge = with_bridges(whole, is_new & far, below)
+    return whole, confidence.masked_fill(is_bridge, IMAGINED)
+
+
+def _looks_down(
+    pose: Pose, camera: Intrinsics, device: torch.device
+) -> Tensor:  # [1, 1, H, W] bool
+    """Which pixels of a view lie under the horizon."""
+    upwards = torch.from_numpy(pose_matrices([pose]))[0, 1, :3].to(device)
+    return (pixel_rays(camera, device) @ upwards < 0)[None, None]
 
 
 def _is_near(world: DreamWorld, target: Pose, recalled: list[Keyframe]) -> bool:
@@ -198,12 +214,13 @@ def _forwards(dreamer: Dreamer, world: DreamWorld, target: Pose) -> Look:
 
 
 def _skywards(dreamer: Dreamer, world: DreamWorld, target: Pose) -> Look:
-    """The beginning of a look at what was sky."""
-    hint, confidence = _known(dreamer, world, target)
+    """The beginning of a look, from ahead, at what was sky."""
+    pose = vantage(world.observation, target, dreamer.model.config.intrinsics)
+    hint, confidence = _known(dreamer, world, pose)
     confidence = confidence.masked_fill(hint[:, 3:] < SKY_CODE, 0.0)
     known = fill_unknown(hint, (confidence > 0).float()), confidence
     world.horizon, world.horizon_frame = origin(target), world.frame + 1
-    return begun(dreamer, world.seed, world.frame + 1, world.observation, target, known)
+    return begun(dreamer, world.seed, world.frame + 1, world.observation, pose, known)
 
 
 def _known(
@@ -213,7 +230,10 @@ def _known(
     sight = at_a_glance(dreamer)
     foreseen = foresee(dreamer, world, pose, sight)
     known = recollect(dreamer, [world], [pose], [recall(dreamer, world, pose)], sight)
-    return known if foreseen is None else _laid_under(*known, *foreseen.shown.result())
+    if foreseen is None:
+        return known
+    below = _looks_down(pose, sight.camera, known[0].device)
+    return _laid_under(*known, *foreseen.shown.result(), below)
 
 
 def _ahead(last: Pose, target: Pose, ticks: int) -> Pose:

@@ -18,8 +18,9 @@ from worldsim.camera import pose_matrices
 from worldsim.engine.assemble import Dreamer, as_pictures
 from worldsim.engine.dream_world import Look
 from worldsim.engine.ground import with_land
-from worldsim.engine.hints import IMAGINED, with_imagined
+from worldsim.engine.hints import IMAGINED
 from worldsim.engine.noise import frame_noise
+from worldsim.engine.silhouettes import enlarged
 from worldsim.kernels.threads import all_threads
 from worldsim.memory.bank import Keyframe
 from worldsim.model.outpainter import (
@@ -75,8 +76,9 @@ def seen(dreamer: Dreamer, look: Look) -> Keyframe:
     view = _view(dreamer, look)
     forward = -torch.from_numpy(pose_matrices([look.pose]))[0, :3, 2].to(dreamer.device)
     picture = with_land(look.noisy, view.known, view.rays, forward)
-    small, _ = with_imagined(look.hint, look.confidence, picture)
-    whole = F.interpolate(small, scale_factor=GLANCE_PX, mode="bilinear", align_corners=False)
+    known = F.interpolate(look.hint, scale_factor=GLANCE_PX, mode="bilinear", align_corners=False)
+    is_known = F.interpolate(look.confidence, scale_factor=GLANCE_PX) > 0
+    whole = torch.where(is_known, known, enlarged(picture, COARSE_PX))
     rgb, depth = from_picture(whole.clamp(-1.0, 1.0))
     frozen = rgb[0].cpu().numpy(), depth[0].cpu().numpy().astype(np.float16)
     return Keyframe(*frozen, look.pose, look.frame, IMAGINED)
