@@ -22,6 +22,7 @@ from worldsim.train.distill_stage import (
     DistillStage,
     behind,
     distillation_loss,
+    many_levels,
 )
 from worldsim.train.outpainter_stage import OutpainterRunConfig, OutpainterStage, outpainter_loss
 from worldsim.train.views import (
@@ -183,6 +184,10 @@ def test_a_distilled_model_keeps_the_levels_of_its_student() -> None:
     stage = DistillStage(model, DistillRunConfig(levels=(1.0, 0.5)))
     assert stage.model.config.outpaint_levels == stage.model.outpainter.levels == (1.0, 0.5)
     assert stage.teacher.levels != (1.0, 0.5)
+
+
+def test_a_teacher_takes_several_steps_for_one_of_its_student() -> None:
+    assert many_levels((1.0, 0.4), 2) == pytest.approx((1.0, 0.7, 0.4, 0.2))
 
 
 def test_an_untrained_outpainter_cannot_be_distilled() -> None:

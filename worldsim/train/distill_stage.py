@@ -91,12 +91,21 @@ class DistillStage(ViewStage):
     def evaluate(self, average: WorldModel, step: int, folder: Path) -> dict[str, float]:
         views = self.held_out
         noise, teacher = fixed_noise(views), self.teacher.to(views.truth.device)
-        wanted = teacher.sample(views.told, noise)
+        wanted = teacher.sample(views.told, noise, many_levels(self.levels, self.substeps))
         ours = average.outpainter.sample(views.told, noise)
         hurried = teacher.sample(views.told, noise, self.levels)
         samples = {"many steps": wanted, "distilled": ours, "few steps": hurried}
         write_sheet(views, samples, folder / f"{step:06d}.png")
         return {"psnr": _psnr(ours, wanted), "psnr_undistilled": _psnr(hurried, wanted)}
+
+
+def many_levels(levels: tuple[float, ...], substeps: int) -> tuple[float, ...]:
+    """Where a teacher's steps begin: several for one of the student's.
+
+    A teacher that was itself distilled from another samples in as few steps as its student would.
+    """
+    parts = [np.linspace(a, b, substeps, endpoint=False) for a, b in pairwise((*levels, 0.0))]
+    return tuple(float(level) for level in np.concatenate(parts))
 
 
 def distillation_loss(
