@@ -9,7 +9,7 @@ from dreams import begun
 from numpy.typing import NDArray
 from test_reproject import GROUND_Y, INTRINSICS, WALK, hint_at, render, seen_from
 
-from worldsim.engine.dream_world import Taken, left_of_last, take
+from worldsim.engine.dream_world import Taken, take
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.holes import RIM_PX, emptied, may_see, without, without_specks
 from worldsim.memory.keyframe import Keyframe
@@ -136,7 +136,7 @@ def test_what_is_taken_is_gone_from_memory_and_from_the_last_frame_at_once() -> 
     low, high = (tuple((eye + side * size).tolist()) for side in (-1.0, 1.0))
     take(world, Taken(world.frame, low, high))
     near = seen.depth < 1.5
-    assert near.any() and not (left_of_last(world).depth[near] > 0).any()
+    assert near.any() and not (world.left.depth[near] > 0).any()
     assert any((key.depth == 0).any() for key in world.memory.keyframes)
     assert np.array_equal(world.observation.depth, seen.depth)  # a player has seen what he has
     assert world.look is None

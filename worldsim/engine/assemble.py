@@ -12,7 +12,7 @@ from torch import Tensor
 from worldsim.actions import to_vector
 from worldsim.backends.denoiser import Denoiser
 from worldsim.camera import pose_matrices
-from worldsim.engine.dream_world import DreamWorld, left_of_last
+from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.hints import moved_along, trust_of_last
 from worldsim.engine.metrics import Metrics
 from worldsim.engine.noise import frame_noise
@@ -81,7 +81,7 @@ def frame_inputs(
 def _last_frames(
     dreamer: Dreamer, worlds: Sequence[DreamWorld]
 ) -> tuple[Tensor, Tensor, Tensor]:  # [B, 4, H, W], [B, 4, 4], [B]
-    seen = [left_of_last(world) for world in worlds]
+    seen = [world.left for world in worlds]
     poses = torch.from_numpy(pose_matrices([frame.pose for frame in seen]))
     trust = torch.tensor([trust_of_last(world.is_real) for world in worlds])
     return as_pictures(dreamer, seen), poses.to(dreamer.device), trust.to(dreamer.device)

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.engine.aside import context_aside, foresee
@@ -28,7 +30,9 @@ from worldsim.engine.dream_world import (
     origin,
     prepare_move,
     remember,
+    with_holes,
 )
+from worldsim.engine.facets import faceted
 from worldsim.engine.footing import Surroundings, lookout, step_on, underfoot
 from worldsim.engine.imagine import completed, landed
 from worldsim.engine.kv_cache import KVCache
@@ -37,6 +41,7 @@ from worldsim.kernels.threads import all_threads, one_thread
 from worldsim.memory.bank import MemoryBank
 from worldsim.memory.retrieve import MemoryMode
 from worldsim.model.heads import settled
+from worldsim.model.outpainter import COARSE_PX, wholly_unknown
 from worldsim.model.picture import from_picture
 from worldsim.model.sampler import add_noise, denoise
 from worldsim.model.world_model import FrameInputs, Prediction
@@ -54,6 +59,7 @@ def new_world(dreamer: Dreamer, seed: int, first: Observation, memory: MemoryBan
         seed=seed,
         frame=0,
         observation=first,
+        left=first,
         is_real=True,
         move=STILL,
         anchor=origin(first.pose),
@@ -104,7 +110,8 @@ def _advance(
     each = list(zip(worlds, targets, actions, strict=True))
     changing = [i for i, one in enumerate(each) if not _stays(*one)]
     for i in set(range(len(each))).difference(changing):
-        arrive(worlds[i], worlds[i].observation, actions[i], is_real=worlds[i].is_real)
+        last = worlds[i]
+        arrive(last, last.observation, actions[i], is_real=last.is_real, left=last.left)
     if changing:
         _dream(
             dreamer,
@@ -153,10 +160,13 @@ def _dream(
         prediction = denoise(dreamer.denoiser, frames, attended, dreamer.levels)
     with metrics.stage("decode"), all_threads():
         observations = _decode(dreamer, worlds, prediction, frames, targets)
+        guessed = _guessed(dreamer, frames)
     with metrics.stage("remember"):
         for i, world in enumerate(worlds):
             world.recalled = tuple(recalled[i])
-            _commit(world, prediction, i, observations[i], actions[i], is_real=False)
+            _commit(world, prediction, i)
+            left = with_holes(observations[i], guessed[i])
+            arrive(world, observations[i], actions[i], is_real=False, left=left)
 
 
 @torch.inference_mode()
@@ -172,7 +182,8 @@ def absorb(dreamer: Dreamer, world: DreamWorld, action: Action, seen: Observatio
     truth = dreamer.model.encode(as_pictures(dreamer, [seen])[:, None])
     noisy = add_noise(truth, frames.noisy, level)
     shown = replace(frames, noisy=noisy, sigma=level)
-    _commit(world, dreamer.denoiser(shown, context), 0, seen, action, is_real=True)
+    _commit(world, dreamer.denoiser(shown, context), 0)
+    arrive(world, seen, action, is_real=True)
 
 
 def witness(world: DreamWorld, action: Action, seen: Observation) -> None:
@@ -239,21 +250,24 @@ def _decode(
     picture = model.decode(prediction.clean)[:, 0]
     real = torch.tensor([world.is_real for world in worlds], device=dreamer.device)
     picture = bounded(picture, frames, real=real, alone=not model.outpainter.is_trained)
-    rgb, depth = from_picture(picture.clamp(-1.0, 1.0))
+    rgb, depth = from_picture(faceted(picture.clamp(-1.0, 1.0)))
     dreamed = zip(rgb.cpu().numpy(), depth.cpu().numpy(), targets, strict=True)
     return [Observation(colour, metres, pose) for colour, metres, pose in dreamed]
 
 
-def _commit(
-    world: DreamWorld,
-    prediction: Prediction,
-    row: int,
-    seen: Observation,
-    action: Action,
-    *,
-    is_real: bool,
-) -> None:
-    """Make a frame the world's last one: cache, heads, memory."""
+def _guessed(dreamer: Dreamer, frames: FrameInputs) -> NDArray[np.bool_]:  # [B, H, W]
+    """Where neither memory nor a look ahead knew anything: soon, a look will.
+
+    Remembered, what stands there meanwhile would be known, and no look would ever be asked for it.
+    Weights without an outpainter have to invent it, and remember that.
+    """
+    squares = wholly_unknown(frames.confidence[:, 0]) * float(dreamer.model.outpainter.is_trained)
+    pixels = F.interpolate(squares, scale_factor=COARSE_PX)[:, 0]
+    guessed: NDArray[np.bool_] = pixels.cpu().numpy() > 0
+    return guessed
+
+
+def _commit(world: DreamWorld, prediction: Prediction, row: int) -> None:
+    """Keep what the network made of the frame that arrives: cache, and tokens for the heads."""
     world.cache.commit(prediction.kv.keys[:, row], prediction.kv.values[:, row])
     world.tokens = prediction.tokens[row, 0].clone()
-    arrive(world, seen, action, is_real=is_real)

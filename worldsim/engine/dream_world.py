@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from worldsim.camera import Intrinsics
 from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, TRUST_TOUCHED
 from worldsim.engine.kv_cache import KVCache
 from worldsim.engine.specks import is_torn
@@ -70,6 +72,7 @@ class DreamWorld:
     seed: int
     frame: int
     observation: Observation
+    left: Observation  # what of it serves as a source: with holes where it was only guessed
     is_real: bool  # whether the last frame was shown to the dream, not dreamed
     move: tuple[float, float, float]  # last displacement: right, up, forward; metres
     anchor: tuple[float, float, float]  # origin of the rays, metres
@@ -92,12 +95,19 @@ def prepare_move(world: DreamWorld, target: Pose) -> None:
         world.anchor = origin(target)
 
 
-def arrive(world: DreamWorld, seen: Observation, action: Action, *, is_real: bool) -> None:
+def arrive(
+    world: DreamWorld,
+    seen: Observation,
+    action: Action,
+    *,
+    is_real: bool,
+    left: Observation | None = None,  # what of it serves as a source; by default all
+) -> None:
     """Make the frame after an action, real or dreamed, the last one, and offer it to memory."""
     teleported = _distance(world.observation.pose, seen.pose) > TELEPORT_M
     moved = seen.pose.displacement_from(world.observation.pose)
     world.move = STILL if teleported else moved
-    world.observation, world.is_real = seen, is_real
+    world.observation, world.left, world.is_real = seen, left or seen, is_real
     if is_real:
         world.horizon, world.horizon_frame = origin(seen.pose), world.frame + 1
         world.imagined = world.look = None
@@ -110,6 +120,7 @@ def take(world: DreamWorld, taken: Taken) -> None:
     world.taken = (*world.taken, taken)[-MOST_TAKEN:]
     low, high = np.array(taken.low), np.array(taken.high)
     world.memory.empty(low, high)
+    world.left = _emptied(world.left, low, high, world.memory.intrinsics)
     world.look = None
     if world.imagined is not None:
         world.imagined = emptied(world.imagined, low, high, world.memory.intrinsics)
@@ -120,31 +131,42 @@ def has_just_taken(world: DreamWorld) -> bool:
     return bool(world.taken) and world.taken[-1].frame == world.frame
 
 
-def left_of_last(world: DreamWorld) -> Observation:
-    """The last frame, with holes where it shows what was taken in that tick."""
-    seen = world.observation
-    if not has_just_taken(world):
-        return seen
-    low, high = np.array(world.taken[-1].low), np.array(world.taken[-1].high)
-    depth = without(seen.depth, seen.pose, low, high, world.memory.intrinsics)
-    return Observation(seen.rgb, depth, seen.pose)
-
-
 def remember(world: DreamWorld, *, touched: bool = False) -> None:
     """Offer the last frame to memory, which keeps it if it shows something new or was touched.
 
     A dream with its face against a wall is worth nothing, and often is inside of what it made up;
-    one that has come apart would spread.
+    one that has come apart would spread. What is only guessed of it is not kept.
     """
     seen = world.observation
     if not (world.is_real or touched) and is_worthless(seen):
         return
     trust = TRUST_REAL if world.is_real else TRUST_TOUCHED if touched else TRUST_DREAM
-    world.memory.insert(seen.rgb, seen.depth, seen.pose, world.frame, trust, touched=touched)
+    kept = world.left.depth
+    world.memory.insert(seen.rgb, kept, seen.pose, world.frame, trust, touched=touched)
 
 
 def is_worthless(dreamed: Observation) -> bool:
     return float(np.median(dreamed.depth)) < FACING_M or is_torn(dreamed.depth)
+
+
+def with_holes(
+    seen: Observation,
+    holes: NDArray[np.bool_],  # [H, W]
+) -> Observation:
+    """The frame as a source that shows nothing there; itself, if there are none."""
+    if not holes.any():
+        return seen
+    return Observation(seen.rgb, np.where(holes, np.float32(0.0), seen.depth), seen.pose)
+
+
+def _emptied(
+    seen: Observation,
+    low: NDArray[np.float64],  # [3] corners of a box, world, metres
+    high: NDArray[np.float64],  # [3]
+    camera: Intrinsics,
+) -> Observation:
+    """The frame with holes where it shows what was in the box."""
+    return Observation(seen.rgb, without(seen.depth, seen.pose, low, high, camera), seen.pose)
 
 
 def origin(pose: Pose) -> tuple[float, float, float]:

@@ -27,8 +27,8 @@ from worldsim.engine.look import begun, is_done, seen, stepped, ticks_of
 from worldsim.engine.recollect import at_a_glance, in_full, recollect, reshown
 from worldsim.engine.vantage import vantage
 from worldsim.memory.bank import Keyframe
-from worldsim.memory.judge import SAME_PLACE_M
-from worldsim.model.outpainter import coarse
+from worldsim.memory.judge import CLEAR_M, SAME_PLACE_M
+from worldsim.model.outpainter import wholly_unknown
 from worldsim.model.picture import SKY_CODE, decode_depth
 from worldsim.model.traced import traced
 from worldsim.types import Pose
@@ -42,7 +42,6 @@ REST_TICKS = 10  # the same, where a look has only not shown enough
 PATIENCE_TICKS = 16  # the same, to a look at once
 AHEAD_DEG = 40.0  # of a turn that a look leads ahead, at most
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
-FAR_M = 20.0  # what is imagined in front of a known sky comes out of the fog, or round a corner
 
 
 def completed(
@@ -100,7 +99,7 @@ def unknown_share(
     confidence: Tensor,  # [1, 1, H, W]
 ) -> float:
     """Of a view: not the rims of things, but whole coarse pixels of which nothing is known."""
-    return float((coarse((confidence > 0).float()) == 0).float().mean())
+    return float(wholly_unknown(confidence).mean())
 
 
 def shows_sky(
@@ -135,7 +134,7 @@ def _laid_under(
     below: Tensor,  # [1, 1, H, W] bool, whether a pixel looks down
 ) -> tuple[Tensor, Tensor]:  # [1, 4, H, W], [1, 1, H, W]
     """What was imagined where the hint knows nothing, and far away in front of its sky."""
-    far = (decode_depth(picture[:, 3:]) > FAR_M) & (picture[:, 3:] > SKY_CODE)
+    far = (decode_depth(picture[:, 3:]) > CLEAR_M) & (picture[:, 3:] > SKY_CODE)
     is_new = (shown > 0) & ((confidence == 0) | (far & (hint[:, 3:] < SKY_CODE)))
     confidence = confidence.masked_fill(is_new, IMAGINED)
     whole = fill_unknown(torch.where(is_new, picture, hint), (confidence > 0).float())
@@ -166,9 +165,10 @@ def _is_urgent(
     world: DreamWorld,
     confidence: Tensor,  # [1, 1, H, W] of what is in memory, or was imagined
 ) -> bool:
-    """Whether too much is unknown to wait for it."""
+    """Whether too much is unknown to wait for it; for the first look, nothing has to be waited."""
     unknown = unknown_share(confidence)
-    return unknown > SUDDEN or (unknown > URGENT and _has_paused(world, PATIENCE_TICKS))
+    much = WANTING if world.imagined is None else URGENT
+    return unknown > SUDDEN or (unknown > much and _has_paused(world, PATIENCE_TICKS))
 
 
 def _has_paused(world: DreamWorld, ticks: int) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from worldsim.camera import Intrinsics, pose_matrices
 from worldsim.engine.assemble import Dreamer
-from worldsim.engine.dream_world import DreamWorld, left_of_last
+from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.hints import Remembered, Shown, make_hint, trust_of_last
 from worldsim.memory.bank import Keyframe
 from worldsim.memory.planes import joined
@@ -90,7 +90,7 @@ def _remembered(
 
 def _sources(dreamer: Dreamer, world: DreamWorld, keys: list[Keyframe], sight: Sight) -> Remembered:
     """Of one world."""
-    last, device = left_of_last(world), dreamer.device
+    last, device = world.left, dreamer.device
     pad = dreamer.model.config.sources - 1 - len(keys)
     shown = [sight.of_keyframe(k) for k in keys]
     shown += [sight.of_frame(last)] * (pad + 1)

@@ -24,7 +24,7 @@ from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Observation, Pose
 
 FORMAT = "worldsim-state"
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 MEMORY_PREFIX, IMAGINED_PREFIX, LOOK_PREFIX = "memory.", "imagined.", "look."
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DAMAGED = (  # what NumPy, zipfile and json raise for bytes that are not what they should be
@@ -40,6 +40,7 @@ class EngineState:
     seed: int
     frame: int
     observation: Observation
+    left: Observation
     is_real: bool
     move: tuple[float, float, float]
     anchor: tuple[float, float, float]
@@ -56,6 +57,7 @@ class EngineState:
     def nbytes(self) -> int:
         """Bytes of its own; memory's keyframes and cells are shared with the running dream."""
         seen = self.observation.rgb.nbytes + self.observation.depth.nbytes
+        seen += 0 if self.left is self.observation else self.left.depth.nbytes
         tensors = (self.tokens, self.cache.keys, self.cache.values)
         seen += 0 if self.imagined is None else self.imagined.nbytes
         seen += 0 if self.look is None else self.look.nbytes
@@ -89,6 +91,7 @@ class EngineState:
             "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
             "rgb": self.observation.rgb,
             "depth": self.observation.depth,
+            "left": self.left.depth,
             "tokens": _to_numpy(self.tokens),
             "keys": _to_numpy(self.cache.keys),
             "values": _to_numpy(self.cache.values),
@@ -148,6 +151,7 @@ def capture(world: DreamWorld, model_hash: str) -> EngineState:
         seed=world.seed,
         frame=world.frame,
         observation=world.observation,
+        left=world.left,
         is_real=world.is_real,
         move=world.move,
         anchor=world.anchor,
@@ -173,6 +177,7 @@ def revive(state: EngineState, dreamer: Dreamer) -> DreamWorld:
         seed=state.seed,
         frame=state.frame,
         observation=state.observation,
+        left=state.left,
         is_real=state.is_real,
         move=state.move,
         anchor=state.anchor,
@@ -193,11 +198,13 @@ def _from_arrays(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Eng
     right, up, forward = header["move"]
     x, y, z = header["anchor"]
     from_x, from_y, from_z = header["horizon"]
+    rgb, pose = arrays["rgb"], Pose(*header["pose"])
     return EngineState(
         model_hash=str(header["model_hash"]),
         seed=int(header["seed"]),
         frame=int(header["frame"]),
-        observation=Observation(arrays["rgb"], arrays["depth"], Pose(*header["pose"])),
+        observation=Observation(rgb, arrays["depth"], pose),
+        left=Observation(rgb, arrays["left"], pose),
         is_real=bool(header["is_real"]),
         move=(right, up, forward),
         anchor=(x, y, z),

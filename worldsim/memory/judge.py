@@ -25,7 +25,7 @@ from worldsim.memory.planes import MIN_SCALE, Planes
 SUPPORT_RELATIVE, SUPPORT_M = 0.06, 0.05  # depths this close are the same surface
 CARVE_RELATIVE, CARVE_M = 0.05, 0.05  # depths beyond this are seen through
 SKY_TOLERANCE = 5e-4  # 1/m; below this inverse depth a point cannot be told from the sky
-CLEAR_M = 26.0  # a sky tells that nothing is nearer than this; what is farther, fog may hide ...
+CLEAR_M = 20.0  # a sky tells that nothing is nearer than this; what is farther, fog may hide ...
 SAME_PLACE_M = 3.0  # ... but not from an eye this near to where it was seen
 MORE_TRUSTED = 1.25  # a frame trusted this many times more overrules all supporters
 AS_TRUSTED = 0.7  # a newer frame overrules them with this share of their trust

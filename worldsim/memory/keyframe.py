@@ -40,12 +40,12 @@ def sparse_points(
     pose: Pose,
     intrinsics: Intrinsics,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # [P, 3] world points, [P] their depths, m
-    """The surface points at the centres of a coarse grid over the picture; the sky has none."""
+    """The surface points at the centres of a coarse grid; sky and holes have none."""
     height, width = depth.shape
     rows = ((np.arange(GRID_H) + 0.5) * height / GRID_H).astype(int)
     columns = ((np.arange(GRID_W) + 0.5) * width / GRID_W).astype(int)
     z = depth[rows[:, None], columns].astype(np.float32).ravel()
-    seen = (z < SIGHT_M) & (z < 0.5 * SKY_DEPTH_M)
+    seen = (z > 0.0) & (z < SIGHT_M) & (z < 0.5 * SKY_DEPTH_M)
     x = np.tile((columns + 0.5 - width / 2) / intrinsics.focal_px, GRID_H)
     y = np.repeat((height / 2 - rows - 0.5) / intrinsics.focal_px, GRID_W)
     camera = np.stack((x * z, y * z, -z), axis=-1)[seen].astype(np.float32)

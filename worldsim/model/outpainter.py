@@ -53,6 +53,12 @@ def coarse(
     return F.avg_pool2d(picture, COARSE_PX)
 
 
+def wholly_unknown(
+    confidence: Tensor,  # [B, 1, H, W] 0 where unknown
+) -> Tensor:  # [B, 1, H/4, W/4] 1 where nothing of a coarse pixel is known, else 0
+    return (coarse((confidence > 0).float()) == 0).float()
+
+
 def glance(
     picture: Tensor,  # [B, 4, H, W]
 ) -> Tensor:  # [B, 4, H/2, W/2]
