@@ -72,7 +72,7 @@ class DreamWorld:
     seed: int
     frame: int
     observation: Observation
-    left: Observation  # what of it serves as a source: with holes where it was only guessed
+    left: Observation  # of it, what serves as a source: holes where it was guessed, or is taken
     is_real: bool  # whether the last frame was shown to the dream, not dreamed
     move: tuple[float, float, float]  # last displacement: right, up, forward; metres
     anchor: tuple[float, float, float]  # origin of the rays, metres
