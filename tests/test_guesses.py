@@ -94,8 +94,6 @@ def test_weights_that_imagine_nothing_ahead_keep_what_they_invent() -> None:
 
 def test_the_first_look_does_not_wait_until_much_is_unknown() -> None:
     world = begun()._state()
-    confidence = torch.ones(1, 1, 80, 128)
-    confidence[..., : round(2 * WANTING * 128) + 1] = 0.0
-    assert _is_urgent(replace(world, imagined=None), confidence)
+    assert _is_urgent(replace(world, imagined=None), 2 * WANTING)
     just_looked = replace(world.memory.keyframes[-1], frame=world.frame)
-    assert not _is_urgent(replace(world, imagined=just_looked), confidence)
+    assert not _is_urgent(replace(world, imagined=just_looked), 2 * WANTING)

@@ -7,14 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from dreams import begun
-from torch import Tensor
 
 from worldsim.engine.dream_world import DreamWorld, Look
 from worldsim.engine.engine import WorldEngine
 from worldsim.engine.imagine import (
-    PATIENCE_TICKS,
     PAUSE_TICKS,
     REST_TICKS,
     _is_urgent,
@@ -109,33 +106,21 @@ def test_the_horizon_is_looked_at_from_ahead() -> None:
     assert forward >= NEAREST_AHEAD_M
 
 
-def lacking(share: float) -> Tensor:  # [1, 1, H, W]
-    """The confidence of a view of which nothing is known at its left."""
-    confidence = torch.ones(1, 1, 80, 128)
-    confidence[..., : round(share * 128)] = 0.0
-    return confidence
-
-
-def test_a_gap_that_a_look_left_is_looked_at_at_once_only_after_a_while(
-    looking: WorldEngine,
-) -> None:
+def test_a_gap_that_a_look_left_can_wait_and_a_sudden_one_cannot(looking: WorldEngine) -> None:
     turn(looking, 1, SUDDENLY_DEG)
     world = looking._state()
-    ticks = [t for t in range(PATIENCE_TICKS + 4) if _is_urgent(after(world, t), lacking(0.1))]
-    assert ticks[0] == PATIENCE_TICKS - 1
-    assert _is_urgent(world, lacking(0.3)) and not _is_urgent(after(world, 99), lacking(0.01))
+    assert not _is_urgent(after(world, 99), 0.1)
+    assert _is_urgent(world, 0.3)
 
 
 def test_a_look_that_has_not_shown_enough_is_repeated_after_a_rest(looking: WorldEngine) -> None:
     turn(looking, 1, SUDDENLY_DEG)
     world, dreamer, still = looking._state(), looking._dreamer, looking._state().observation.pose
     ticks = [
-        t
-        for t in range(REST_TICKS + 4)
-        if _is_wanting(dreamer, after(world, t), still, 0.02, lacking(0.1))
+        t for t in range(REST_TICKS + 4) if _is_wanting(dreamer, after(world, t), still, 0.02, 0.1)
     ]
     assert ticks[0] == REST_TICKS - 1
-    assert PAUSE_TICKS < REST_TICKS < PATIENCE_TICKS
+    assert PAUSE_TICKS < REST_TICKS
 
 
 def test_a_real_frame_ends_a_look(looking: WorldEngine) -> None:

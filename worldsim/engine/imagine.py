@@ -35,11 +35,9 @@ from worldsim.types import Pose
 
 WANTING = 0.01  # share of a view that nobody knows: from here on it is imagined
 SHOWING = 0.003  # share from which on what was imagined before is shown
-URGENT = 0.03  # at once, but not at every tick; less waits for a look that is taken step by step
-SUDDEN = 0.15  # at once, whenever it was imagined last
+SUDDEN = 0.15  # at once; less is guessed until a look has been taken step by step
 PAUSE_TICKS = 6  # from the beginning of a look to that of the next one that a turn calls for
 REST_TICKS = 10  # the same, where a look has only not shown enough
-PATIENCE_TICKS = 16  # the same, to a look at once
 AHEAD_DEG = 40.0  # of a turn that a look leads ahead, at most
 HORIZON_M = 6.0  # the way after which the sky is imagined anew
 
@@ -75,14 +73,15 @@ def _completed(
     is_near = _is_near(world, target, recalled) and shows_sky(hint)
     if unknown >= SHOWING or (foreseen is not None and foreseen.is_new):
         hint, confidence = _overlaid(dreamer, world.imagined, target, hint, confidence, foreseen)
-    if _is_urgent(world, confidence):
+    lacking = unknown_share(confidence)
+    if _is_urgent(world, lacking):
         look_at_once(dreamer, world, target)
         return _overlaid(dreamer, world.imagined, target, hint, confidence)
     if world.look is not None:
         world.look = stepped(dreamer, world.look)
     elif is_near:
         world.look = _skywards(dreamer, world, target)
-    elif _is_wanting(dreamer, world, target, unknown, confidence):
+    elif _is_wanting(dreamer, world, target, unknown, lacking):
         world.look = _forwards(dreamer, world, target)
     return hint, confidence
 
@@ -163,17 +162,10 @@ def _level_m(place: tuple[float, float, float], target: Pose) -> float:
 
 def _is_urgent(
     world: DreamWorld,
-    confidence: Tensor,  # [1, 1, H, W] of what is in memory, or was imagined
+    lacking: float,  # share of the view that is neither in memory nor was imagined
 ) -> bool:
-    """Whether too much is unknown to wait for it; for the first look, nothing has to be waited."""
-    unknown = unknown_share(confidence)
-    much = WANTING if world.imagined is None else URGENT
-    return unknown > SUDDEN or (unknown > much and _has_paused(world, PATIENCE_TICKS))
-
-
-def _has_paused(world: DreamWorld, ticks: int) -> bool:
-    """Whether the last look began that long ago."""
-    return world.imagined is None or world.frame + 1 - world.imagined.frame >= ticks
+    """Whether too much is lacking to wait for it; the first look does not wait."""
+    return lacking > (WANTING if world.imagined is None else SUDDEN)
 
 
 def _is_wanting(
@@ -181,15 +173,16 @@ def _is_wanting(
     world: DreamWorld,
     target: Pose,
     unknown: float,  # share of the view that is not in memory
-    confidence: Tensor,  # [1, 1, H, W] of what is, or was imagined
+    lacking: float,  # share of what was not imagined either
 ) -> bool:
-    """Whether enough is unknown, or soon will be, and was for a while."""
-    lacks = unknown_share(confidence) > WANTING
+    """Whether enough is lacking, or soon will be, and the last look began a while ago."""
     if world.imagined is None:
-        return lacks
+        return False
     soon = _ahead(world.observation.pose, target, ticks_of(dreamer))
     leads_on = unknown >= SHOWING and _is_beyond(soon, target, world.imagined.pose)
-    return _has_paused(world, PAUSE_TICKS if leads_on else REST_TICKS) and (leads_on or lacks)
+    pause = PAUSE_TICKS if leads_on else REST_TICKS
+    has_paused = world.frame + 1 - world.imagined.frame >= pause
+    return has_paused and (leads_on or lacking > WANTING)
 
 
 def _is_beyond(there: Pose, here: Pose, looked: Pose) -> bool:
