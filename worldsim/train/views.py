@@ -19,7 +19,7 @@ from torch import Tensor
 from worldsim.camera import Intrinsics
 from worldsim.engine.hints import Remembered, fill_unknown, make_hint
 from worldsim.model.outpainter import CoarseView, coarse, coarse_view, glance, glance_camera
-from worldsim.model.picture import SKY_CODE, decode_depth, encode_depth, to_picture
+from worldsim.model.picture import SKY_CODE, to_picture
 from worldsim.train.batch import draw
 from worldsim.train.data import Episode
 
@@ -30,8 +30,6 @@ ALONE = 0.1  # views without a look elsewhere
 SKY_REACH_M = 2.5  # a sky seen from farther away than this says little of the horizon
 WORN = 0.5  # share of views whose hints look as if dreams had been made of dreams
 MOST_FADED, SKY_FADES = 0.8, 0.3  # of the contrast, and how much less in the sky
-BEND_PX, BEND_DEPTH = 1.5, 0.15  # how far dreamed land is bent, coarse pixels; and its log-depths
-BEND_GRID = (3, 4)  # points between which it is smooth
 TONE_ERROR = 0.15  # standard deviation of the colour that they fade to, around their mean
 HINT_NOISE = 0.04  # largest standard deviation of a hint's error, for dreamed frames have some
 
@@ -120,11 +118,10 @@ def half_known_first(views: Views) -> Tensor:  # [N] int64
 
 
 def worn(views: Views) -> Views:
-    """Half of the views as a long dream shows them: what is known is pale, soft and bent.
+    """Half of the views as a long dream shows them: what is known is pale and soft.
 
     A hint of its own dreams has faded a little, and a model that takes it for the world goes on in
-    its colours, which fade again; steps have become dunes, and it goes on with dunes. What is new
-    is to look as the world does, beside whatever is old.
+    its colours, which fade again. What is new is to look as the world does, beside whatever is old.
     """
     told, device = views.told, views.truth.device
     each = (len(views.truth), 1, 1, 1)
@@ -133,34 +130,10 @@ def worn(views: Views) -> Views:
     tone = told.hint[:, :3].mean(dim=(2, 3), keepdim=True)
     tone = tone + TONE_ERROR * torch.randn_like(tone)
     blur = torch.rand(each, device=device) * is_worn
-    bend = torch.rand(each, device=device) * is_worn
-    old = (_bent(told.hint, bend), told.elsewhere)
-    hint, elsewhere = (_faded(_softened(x, blur), tone, fade) for x in old)
+    hint, elsewhere = (_faded(_softened(x, blur), tone, fade) for x in (told.hint, told.elsewhere))
     elsewhere = elsewhere * (told.elsewhere != 0).any(dim=1, keepdim=True)
     truth = torch.where((told.known == 1.0) & (is_worn > 0), hint, views.truth)
     return Views(truth, replace(told, hint=hint, elsewhere=elsewhere))
-
-
-def _bent(
-    picture: Tensor,  # [N, 4, h, w]
-    share: Tensor,  # [N, 1, 1, 1]
-) -> Tensor:  # [N, 4, h, w]
-    """A picture whose land is out of shape, smoothly: shifted, and nearer or farther."""
-    height, width = picture.shape[-2:]
-    grid = torch.randn(len(picture), 3, *BEND_GRID, device=picture.device)
-    field = F.interpolate(grid, (height, width), mode="bicubic", align_corners=True)
-    across, down, log_depth = (share * field).unbind(1)
-    shift = torch.stack((across * (2 * BEND_PX / width), down * (2 * BEND_PX / height)), dim=-1)
-    still = F.affine_grid(
-        torch.eye(2, 3, device=picture.device).expand(len(picture), -1, -1),
-        list(picture.shape),
-        align_corners=False,
-    )
-    moved = F.grid_sample(picture, still + shift, padding_mode="border", align_corners=False)
-    rgb, code = moved.split((3, 1), dim=1)
-    farther = encode_depth(decode_depth(code) * (BEND_DEPTH * log_depth[:, None]).exp())
-    bent = torch.cat((rgb, torch.where(code < SKY_CODE, code, farther)), dim=1)
-    return torch.where(share > 0, bent, picture)
 
 
 def _softened(
