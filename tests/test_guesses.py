@@ -10,7 +10,7 @@ import torch
 from dreams import begun
 from numpy.typing import NDArray
 
-from worldsim.engine.dream_world import DreamWorld, with_holes
+from worldsim.engine.dream_world import DreamWorld, remember
 from worldsim.engine.engine import WorldEngine
 from worldsim.engine.imagine import WANTING, _is_urgent
 from worldsim.engine.state import EngineState
@@ -49,14 +49,13 @@ def test_of_a_frame_the_player_sees_all_and_the_next_one_is_made_of_what_was_kno
     assert np.array_equal(world.left.rgb, world.observation.rgb)
 
 
-def test_memory_keeps_no_guesses() -> None:
-    seen = begun()._state().observation
-    holes = np.zeros(seen.depth.shape, bool)
-    holes[:, -8:] = True
-    memory = MemoryBank(begun()._state().memory.intrinsics)
-    memory.insert(seen.rgb, with_holes(seen, holes).depth, seen.pose, 0, 0.6)
-    assert not memory.keyframes[0].depth[holes].any()
-    assert memory.keyframes[0].depth[~holes].mean() > 0
+def test_memory_keeps_no_guesses(guessing: WorldEngine) -> None:
+    world = guessing._state()
+    world.memory = MemoryBank(world.memory.intrinsics)
+    remember(world, touched=True)  # as new as can be: it is kept
+    (kept,) = world.memory.keyframes
+    assert not kept.depth[guesses(world)].any()
+    assert kept.depth[~guesses(world)].any()
 
 
 def test_nobody_finds_a_frame_by_its_holes() -> None:

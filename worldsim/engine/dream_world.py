@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worldsim.camera import Intrinsics
 from worldsim.engine.hints import TRUST_DREAM, TRUST_REAL, TRUST_TOUCHED
 from worldsim.engine.kv_cache import KVCache
 from worldsim.engine.specks import is_torn
@@ -120,7 +119,8 @@ def take(world: DreamWorld, taken: Taken) -> None:
     world.taken = (*world.taken, taken)[-MOST_TAKEN:]
     low, high = np.array(taken.low), np.array(taken.high)
     world.memory.empty(low, high)
-    world.left = _emptied(world.left, low, high, world.memory.intrinsics)
+    depth = without(world.left.depth, world.left.pose, low, high, world.memory.intrinsics)
+    world.left = replace(world.left, depth=depth)
     world.look = None
     if world.imagined is not None:
         world.imagined = emptied(world.imagined, low, high, world.memory.intrinsics)
@@ -156,17 +156,7 @@ def with_holes(
     """The frame as a source that shows nothing there; itself, if there are none."""
     if not holes.any():
         return seen
-    return Observation(seen.rgb, np.where(holes, np.float32(0.0), seen.depth), seen.pose)
-
-
-def _emptied(
-    seen: Observation,
-    low: NDArray[np.float64],  # [3] corners of a box, world, metres
-    high: NDArray[np.float64],  # [3]
-    camera: Intrinsics,
-) -> Observation:
-    """The frame with holes where it shows what was in the box."""
-    return Observation(seen.rgb, without(seen.depth, seen.pose, low, high, camera), seen.pose)
+    return replace(seen, depth=np.where(holes, np.float32(0.0), seen.depth))
 
 
 def origin(pose: Pose) -> tuple[float, float, float]:
