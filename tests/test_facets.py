@@ -7,7 +7,8 @@ from fakes import PlaneWorld
 from torch import Tensor
 
 from worldsim.camera import Intrinsics, pixel_rays
-from worldsim.engine.facets import REACH_PX, faceted
+from worldsim.engine.facets import REACH_PX
+from worldsim.engine.lattice import aligned
 from worldsim.model.picture import SKY_CODE, decode_depth, encode_depth, to_picture
 
 CAMERA = Intrinsics(width=64, height=48, fov_y_deg=60.0)
@@ -27,6 +28,12 @@ def dreamed(depth: Tensor, noise: float = 0.0) -> Tensor:  # [1, 4, H, W]
 
 def depth_of(picture: Tensor) -> Tensor:  # [H, W]
     return decode_depth(picture[0, 3])
+
+
+def faceted(pictures: Tensor) -> Tensor:  # [B, 4, H, W]
+    """With depths made of planes, in worlds without cells."""
+    batch = len(pictures)
+    return aligned(pictures, torch.eye(4).repeat(batch, 1, 1), CAMERA, torch.zeros(batch) > 0)
 
 
 def error(depth: Tensor, truth: Tensor) -> float:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from worldsim.camera import pose_matrices
 from worldsim.engine.aside import context_aside, foresee
 from worldsim.engine.assemble import (
     Dreamer,
@@ -32,10 +33,10 @@ from worldsim.engine.dream_world import (
     remember,
     with_holes,
 )
-from worldsim.engine.facets import faceted
 from worldsim.engine.footing import Surroundings, lookout, step_on, underfoot
 from worldsim.engine.imagine import completed, landed
 from worldsim.engine.kv_cache import KVCache
+from worldsim.engine.lattice import aligned, has_cells
 from worldsim.engine.recollect import in_full, recollect
 from worldsim.kernels.threads import all_threads, one_thread
 from worldsim.memory.bank import MemoryBank
@@ -77,6 +78,7 @@ def begin(dreamer: Dreamer, seed: int, clip: Clip) -> DreamWorld:
     memory = MemoryBank(dreamer.model.config.intrinsics)
     first, *rest = clip.observations
     world = new_world(dreamer, seed, first, memory)
+    world.has_cells = has_cells(clip.observations, memory.intrinsics)
     unmodelled = len(rest) - dreamer.model.config.context
     for i, (action, seen) in enumerate(zip(clip.actions, rest, strict=True)):
         if i < unmodelled:
@@ -246,11 +248,14 @@ def _decode(
     frames: FrameInputs,
     targets: Sequence[Pose],
 ) -> list[Observation]:
-    model = dreamer.model
+    model, device = dreamer.model, dreamer.device
     picture = model.decode(prediction.clean)[:, 0]
-    real = torch.tensor([world.is_real for world in worlds], device=dreamer.device)
+    real = torch.tensor([world.is_real for world in worlds], device=device)
+    celled = torch.tensor([world.has_cells for world in worlds], device=device)
+    poses = torch.from_numpy(pose_matrices(list(targets))).to(device)
     picture = bounded(picture, frames, real=real, alone=not model.outpainter.is_trained)
-    rgb, depth = from_picture(faceted(picture.clamp(-1.0, 1.0)))
+    picture = aligned(picture.clamp(-1.0, 1.0), poses, model.config.intrinsics, celled)
+    rgb, depth = from_picture(picture)
     dreamed = zip(rgb.cpu().numpy(), depth.cpu().numpy(), targets, strict=True)
     return [Observation(colour, metres, pose) for colour, metres, pose in dreamed]
 

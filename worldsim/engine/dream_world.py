@@ -80,6 +80,7 @@ class DreamWorld:
     memory: MemoryBank
     horizon: tuple[float, float, float]  # from where the sky was last seen or imagined, metres
     horizon_frame: int = 0  # and when
+    has_cells: bool = False  # whether its surfaces lie on whole metres
     imagined: Keyframe | None = None  # ahead of the frame; not in memory, for nobody has seen it
     look: Look | None = None  # that is being taken
     taken: tuple[Taken, ...] = ()  # the last of them, oldest first

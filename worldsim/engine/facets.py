@@ -1,4 +1,4 @@
-"""Dreamed depths made of planes: what is almost flat is flat, and silhouettes stay.
+"""Planes in dreamed depths: what is almost flat is flat, and silhouettes stay.
 
 A dreamed depth is off by a per cent or two, each pixel by its own. That is no matter where it was
 dreamed; but from a step ahead its points no longer lie side by side, the next frame is made of what
@@ -12,15 +12,11 @@ of RI-angiocardiographic images", for the choice among the squares.
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from worldsim.memory.planes import inverse_depth
-from worldsim.model.picture import decode_depth, encode_depth
-from worldsim.model.traced import traced
-from worldsim.precision import full_precision
 
 REACH_PX = 2  # from the middle of a square to its sides
 UNEVEN = 0.05  # a plane from which a square's inverse depths stray farther than this is none
@@ -29,34 +25,34 @@ MOST_MOVED = 0.25  # of its inverse depth; what is farther off its plane stands 
 NO_PLANE = 1e9
 
 
-@traced
-@full_precision
-def faceted(
-    pictures: Tensor,  # [B, 4, H, W] in [-1, 1]
-) -> Tensor:  # [B, 4, H, W]
-    """The pictures with their depths made of planes; colours, and skies, as they are."""
-    code = pictures[:, 3:]
-    w = inverse_depth(decode_depth(code))
-    flat, unevenness = _best(w)
-    is_flat = (unevenness < UNEVEN) & ((flat - w).abs() < MOST_MOVED * w) & (flat > 0)
-    depth = torch.where(is_flat, flat, 1.0).reciprocal()
-    return torch.cat((pictures[:, :3], torch.where(is_flat, encode_depth(depth), code)), dim=1)
+class Facets(NamedTuple):
+    """The plane of each pixel: inverse depth there, and how it changes from pixel to pixel."""
+
+    w: Tensor  # [B, 1, H, W] 1/m
+    slope_x: Tensor  # [B, 1, H, W] rightwards
+    slope_y: Tensor  # [B, 1, H, W] downwards
+    is_flat: Tensor  # [B, 1, H, W] bool; elsewhere there is no plane
 
 
-def _best(
+def facets_of(
     w: Tensor,  # [B, 1, H, W] inverse depth
-) -> tuple[Tensor, Tensor]:  # [B, 1, H, W] each: on the best plane, and how uneven that is
-    """Of nine squares around each pixel, which has to be in them."""
+) -> Facets:
+    """The best of nine squares around each pixel, which has to be in them."""
     planes = F.pad(_planes(w), (2 * REACH_PX,) * 4, value=NO_PLANE)
     height, width = w.shape[-2:]
-    value, unevenness = w, torch.full_like(w, NO_PLANE)
+    best, unevenness = (
+        torch.zeros_like(planes[:, :3, :height, :width]),
+        torch.full_like(w, NO_PLANE),
+    )
     for down, right in itertools.product((0, REACH_PX, 2 * REACH_PX), repeat=2):
         there = planes[..., down : down + height, right : right + width]
         level, slope_x, slope_y, uneven = there.split(1, dim=1)
         here = level + (REACH_PX - right) * slope_x + (REACH_PX - down) * slope_y
-        value = torch.where(uneven < unevenness, here, value)
+        best = torch.where(uneven < unevenness, torch.cat((here, there[:, 1:3]), dim=1), best)
         unevenness = torch.minimum(uneven, unevenness)
-    return value, unevenness
+    flat, slope_x, slope_y = best.split(1, dim=1)
+    is_flat = (unevenness < UNEVEN) & ((flat - w).abs() < MOST_MOVED * w) & (flat > 0)
+    return Facets(flat, slope_x, slope_y, is_flat)
 
 
 def _planes(

@@ -90,7 +90,7 @@ def landed(dreamer: Dreamer, world: DreamWorld) -> bool:
     """Whether a look is done; from now on what it has imagined serves."""
     if world.look is None or not is_done(dreamer, world.look):
         return False
-    world.imagined, world.look = seen(dreamer, world.look), None
+    world.imagined, world.look = seen(dreamer, world.look, has_cells=world.has_cells), None
     return True
 
 

@@ -19,6 +19,7 @@ from worldsim.engine.assemble import Dreamer, as_pictures
 from worldsim.engine.dream_world import Look
 from worldsim.engine.ground import with_land
 from worldsim.engine.hints import IMAGINED
+from worldsim.engine.lattice import aligned
 from worldsim.engine.noise import frame_noise
 from worldsim.engine.silhouettes import enlarged
 from worldsim.kernels.threads import all_threads
@@ -71,15 +72,16 @@ def ticks_of(dreamer: Dreamer) -> int:
     return len(_steps(dreamer)) + 1
 
 
-def seen(dreamer: Dreamer, look: Look) -> Keyframe:
+def seen(dreamer: Dreamer, look: Look, *, has_cells: bool) -> Keyframe:
     """What a look that is done has imagined, as a frame."""
     view = _view(dreamer, look)
-    forward = -torch.from_numpy(pose_matrices([look.pose]))[0, :3, 2].to(dreamer.device)
-    picture = with_land(look.noisy, view.known, view.rays, forward)
+    here = torch.from_numpy(pose_matrices([look.pose])).to(dreamer.device)
+    picture = with_land(look.noisy, view.known, view.rays, -here[0, :3, 2])
     known = F.interpolate(look.hint, scale_factor=GLANCE_PX, mode="bilinear", align_corners=False)
     is_known = F.interpolate(look.confidence, scale_factor=GLANCE_PX) > 0
     whole = torch.where(is_known, known, enlarged(picture, COARSE_PX))
-    rgb, depth = from_picture(whole.clamp(-1.0, 1.0))
+    camera, celled = dreamer.model.config.intrinsics, torch.tensor([has_cells], device=here.device)
+    rgb, depth = from_picture(aligned(whole.clamp(-1.0, 1.0), here, camera, celled))
     frozen = rgb[0].cpu().numpy(), depth[0].cpu().numpy().astype(np.float16)
     return Keyframe(*frozen, look.pose, look.frame, IMAGINED)
 

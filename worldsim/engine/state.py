@@ -24,7 +24,7 @@ from worldsim.memory.keyframe import Keyframe
 from worldsim.types import Observation, Pose
 
 FORMAT = "worldsim-state"
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 MEMORY_PREFIX, IMAGINED_PREFIX, LOOK_PREFIX = "memory.", "imagined.", "look."
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DAMAGED = (  # what NumPy, zipfile and json raise for bytes that are not what they should be
@@ -49,6 +49,7 @@ class EngineState:
     memory: BankState
     horizon: tuple[float, float, float]
     horizon_frame: int
+    has_cells: bool
     imagined: Keyframe | None
     look: Look | None
     taken: tuple[Taken, ...]
@@ -81,6 +82,7 @@ class EngineState:
             "anchor": list(self.anchor),
             "horizon": list(self.horizon),
             "horizon_frame": self.horizon_frame,
+            "has_cells": self.has_cells,
             "imagined": self.imagined and _place(self.imagined),
             "look": self.look and _begin(self.look),
             "taken": [astuple(taken) for taken in self.taken],
@@ -160,6 +162,7 @@ def capture(world: DreamWorld, model_hash: str) -> EngineState:
         memory=world.memory.snapshot(),
         horizon=world.horizon,
         horizon_frame=world.horizon_frame,
+        has_cells=world.has_cells,
         imagined=world.imagined,
         look=world.look,
         taken=world.taken,
@@ -186,6 +189,7 @@ def revive(state: EngineState, dreamer: Dreamer) -> DreamWorld:
         memory=memory,
         horizon=state.horizon,
         horizon_frame=state.horizon_frame,
+        has_cells=state.has_cells,
         imagined=state.imagined,
         look=state.look and state.look.to(weight.device),
         taken=state.taken,
@@ -213,6 +217,7 @@ def _from_arrays(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Eng
         memory=from_arrays(_under(MEMORY_PREFIX, arrays)),
         horizon=(from_x, from_y, from_z),
         horizon_frame=int(header["horizon_frame"]),
+        has_cells=bool(header["has_cells"]),
         imagined=_imagined(header["imagined"], arrays),
         look=_look(header.get("look"), arrays),
         taken=tuple(_taken(*place) for place in header["taken"]),
