@@ -37,7 +37,7 @@ cameras = st.builds(
 
 
 def matrix(pose: Pose) -> torch.Tensor:  # [4, 4]
-    return torch.from_numpy(pose_matrix(pose))
+    return torch.from_numpy(pose_matrices([pose]))[0]
 
 
 def looking(pose: Pose) -> np.ndarray:  # [3], by the definition of yaw and pitch

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import cos, sin
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from worldsim.types import Pose
 
 RAY_CHANNELS = 6
 RAY_SCALE_M = 8.0  # Plücker moments are divided by this fixed length
+POSES = 4096  # whose matrices are kept: those of keyframes are asked for at every tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,27 +57,30 @@ class Intrinsics:
         return Intrinsics(width=width, height=height, fov_y_deg=self.fov_y_deg)
 
 
-def pose_matrix(pose: Pose) -> NDArray[np.float32]:  # [4, 4] world_from_camera
-    """`world_from_camera` of a pose: turn by yaw about +y, then by pitch about camera x."""
-    return pose_matrices([pose])[0]
+@lru_cache(maxsize=POSES)
+def pose_matrix(pose: Pose) -> NDArray[np.float32]:  # [4, 4] world_from_camera, read-only
+    """`world_from_camera` of a pose: turn by yaw about +y, then by pitch about camera x.
+
+    Columns are the camera's right, up and backward axes and its position, in the world.
+    """
+    yaw, pitch = math.radians(pose.yaw_deg), math.radians(pose.pitch_deg)
+    sin_yaw, cos_yaw, sin_pitch, cos_pitch = sin(yaw), cos(yaw), sin(pitch), cos(pitch)
+    world_from_camera = np.array(
+        (
+            (cos_yaw, sin_yaw * sin_pitch, -sin_yaw * cos_pitch, pose.x),
+            (0.0, cos_pitch, sin_pitch, pose.y),
+            (sin_yaw, -cos_yaw * sin_pitch, cos_yaw * cos_pitch, pose.z),
+            (0.0, 0.0, 0.0, 1.0),
+        ),
+        dtype=np.float32,
+    )
+    world_from_camera.flags.writeable = False
+    return world_from_camera
 
 
 def pose_matrices(poses: Sequence[Pose]) -> NDArray[np.float32]:  # [T, 4, 4] world_from_camera
-    """Columns are the camera's right, up and backward axes and its position, in the world."""
-    yaw = np.radians([pose.yaw_deg for pose in poses])
-    pitch = np.radians([pose.pitch_deg for pose in poses])
-    sin_yaw, cos_yaw, sin_pitch, cos_pitch = np.sin(yaw), np.cos(yaw), np.sin(pitch), np.cos(pitch)
-    zero = np.zeros_like(yaw)
-    world_from_camera = np.zeros((len(poses), 4, 4), dtype=np.float32)
-    right = (cos_yaw, zero, sin_yaw)
-    up = (sin_yaw * sin_pitch, cos_pitch, -cos_yaw * sin_pitch)
-    backward = (-sin_yaw * cos_pitch, sin_pitch, cos_yaw * cos_pitch)
-    for column, axis in enumerate((right, up, backward)):
-        world_from_camera[:, :3, column] = np.stack(axis, axis=-1)
-    places = [(pose.x, pose.y, pose.z) for pose in poses]
-    world_from_camera[:, :3, 3] = np.reshape(places, (-1, 3))
-    world_from_camera[:, 3, 3] = 1.0
-    return world_from_camera
+    """Those of several poses."""
+    return np.array([pose_matrix(pose) for pose in poses], dtype=np.float32).reshape(-1, 4, 4)
 
 
 @full_precision

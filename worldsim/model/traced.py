@@ -105,11 +105,26 @@ class _Trace:
 
         with _one_at_a_time, warnings.catch_warnings():  # which is no thread's own
             warnings.simplefilter("ignore")  # sizes become constants, which is what is wanted
-            self._run = torch.jit.trace(flat, tuple(tensors), check_trace=False)
+            whole = torch.jit.trace(flat, tuple(tensors), check_trace=False)
+        self._run = torch._C._create_function_from_graph("tidied", _tidied(whole.graph))
 
     def __call__(self, tensors: list[Tensor]) -> Any:
         with torch.jit.optimized_execution(False):  # it only makes the first runs slow
             return _filled(self._results, iter(self._run(*tensors)))
+
+
+def _tidied(graph: torch._C.Graph) -> torch._C.Graph:
+    """Without what is computed twice or for nothing, mostly sizes: half of a network's nodes.
+
+    A graph that is optimized when it is run loses them too, but only after some slow runs.
+    """
+    tidied = graph.copy()
+    torch._C._jit_pass_inline(tidied)
+    torch._C._jit_pass_constant_propagation(tidied)
+    torch._C._jit_pass_peephole(tidied, False)
+    torch._C._jit_pass_cse(tidied)
+    torch._C._jit_pass_dce(tidied)
+    return tidied
 
 
 def _is_traceable(tensors: list[Tensor]) -> bool:
