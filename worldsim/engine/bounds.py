@@ -2,7 +2,8 @@
 
 A network that is fed its own pictures can drift where training never led it: in a thicket, dark
 reds grew a little at each tick, into glowing specks. What is known takes no colour that is not
-there already (the next frame is as good); what is imagined may differ from its coarse picture.
+there already (the next frame is as good); what is imagined may differ from its coarse picture, and
+what was seen from afar, by less the finer it was seen.
 Lightness and the two chroma axes are bounded each: in a box of red, green and blue, the red of one
 pixel and the green of another still make a colour that neither has. And where a keyframe is sure,
 a dreamed last frame has no say: a circle through keyframes, which stay as they are, cannot grow.
@@ -13,16 +14,16 @@ Malvar and Sullivan 2003, "YCoCg-R", for the axes.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from worldsim.engine.hints import IMAGINED
+from worldsim.memory.planes import around
 from worldsim.model.compositor import where_shown
 from worldsim.model.traced import traced
 from worldsim.model.world_model import FrameInputs
 
-AROUND_PX = 3  # side of the neighbourhood
 MARGIN = 0.1  # how far beyond its colours, which go from -1 to 1, what was imagined may go
+FINE = 0.4  # surer hints have detail of their own; others were imagined, or seen from afar
 FREE = 2.0  # any colour
 UNSURE, SURE = 0.4, 0.5  # a hint that keyframes agree on has more; from a dreamed last frame, less
 
@@ -42,10 +43,10 @@ def bounded(
     say = say * where_shown(frames.last_confidence[:, 0])
     ours = _to_ycocg(hint)
     theirs = torch.lerp(ours, _to_ycocg(frames.last[:, 0, :3]), say)
-    highest = _highest_around(torch.maximum(ours, theirs))
-    lowest = -_highest_around(-torch.minimum(ours, theirs))
-    margin = torch.where(confidence == 0, FREE if alone else MARGIN, MARGIN)
-    margin = torch.where(confidence > 2 * IMAGINED, 0.0, margin)
+    highest = around(torch.maximum, torch.maximum(ours, theirs))
+    lowest = around(torch.minimum, torch.minimum(ours, theirs))
+    coarse = ((FINE - confidence) / (FINE - 2 * IMAGINED)).clamp(0.0, 1.0)
+    margin = torch.where(confidence == 0, FREE if alone else MARGIN, MARGIN * coarse)
     colours = _to_ycocg(pictures[:, :3])
     within = torch.maximum(torch.minimum(colours, highest + margin), lowest - margin)
     is_within = (within == colours).all(dim=1, keepdim=True)
@@ -70,7 +71,3 @@ def _to_rgb(
     middle = lightness - 0.5 * verdant
     blue = middle - 0.5 * orange
     return torch.stack((blue + orange, middle + verdant, blue), dim=1)
-
-
-def _highest_around(colours: Tensor) -> Tensor:  # [B, 3, H, W]
-    return F.max_pool2d(colours, AROUND_PX, stride=1, padding=AROUND_PX // 2)

@@ -11,7 +11,7 @@ from torch import Tensor
 from worldsim.camera import Intrinsics, project, unproject
 from worldsim.kernels.threads import one_thread
 from worldsim.memory.hint import Sources
-from worldsim.memory.planes import Planes, fit_planes
+from worldsim.memory.planes import Planes, around, fit_planes
 from worldsim.memory.reproject import reproject
 from worldsim.model.picture import decode_depth, encode_depth
 from worldsim.model.traced import traced
@@ -26,7 +26,6 @@ SAME_RELATIVE, SAME_PER_M = 0.1, 0.005  # inverse depths this close are the same
 SAME_SOFTNESS = 0.1  # how gradually, so that rounding decides nothing
 LITTLE = 0.25  # a share of a mix up to this counts as none, and from 1 - LITTLE on as all of it
 RIM_PX = 0.25  # width of the last frame's border in which trust fades
-EDGE_PX = 3  # side of the squares whose nearest surface moves a pixel
 HIDDEN = 0.05  # trust in a colour where the last frame shows another surface
 FILL_SIDE_PX = 6  # the pyramid that fills unknown pixels ends below this side
 
@@ -128,7 +127,7 @@ def moved_along(
     Bicubic sampling keeps them sharp. Source: Karis 2014, "High-quality temporal supersampling",
     on the motion of edges.
     """
-    nearest = F.max_pool2d(hint[:, 3:], EDGE_PX, stride=1, padding=EDGE_PX // 2)[:, 0]
+    nearest = around(torch.maximum, hint[:, 3])
     points = unproject(decode_depth(nearest), poses, camera)
     pixels, depth = project(points, last_poses, camera)
     size = pixels.new_tensor((camera.width, camera.height))

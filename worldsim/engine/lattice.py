@@ -21,7 +21,7 @@ from torch import Tensor
 
 from worldsim.camera import Intrinsics, pixel_rays, pose_matrices
 from worldsim.engine.facets import Facets, facets_of
-from worldsim.memory.planes import inverse_depth
+from worldsim.memory.planes import inverse_depth, rotated
 from worldsim.model.picture import decode_depth, encode_depth
 from worldsim.model.traced import traced
 from worldsim.precision import full_precision
@@ -86,12 +86,13 @@ def _faces(
     camera: Intrinsics,
 ) -> _Faces:
     """On a plane, inverse depth is the normal's product with a pixel's ray, up to the scale."""
-    rays = pixel_rays(camera, facets.w.device).movedim(-1, 0)[None]
+    rays = pixel_rays(camera, facets.w.device).movedim(-1, 0)
     right, up = camera.focal_x_px * facets.slope_x, -camera.focal_px * facets.slope_y
     w = facets.w.clamp(min=LEAST_M)
-    backward = right * rays[:, :1] + up * rays[:, 1:2] - w
-    normal = _turned(poses, torch.cat((right, up, backward), dim=1))
-    along = _turned(poses, rays)
+    backward = right * rays[0] + up * rays[1] - w
+    turn = poses[:, :3, :3]
+    normal = _turned(turn, torch.cat((right, up, backward), dim=1))
+    along = _turned(turn, rays[None])
     most, axis = normal.abs().max(dim=1, keepdim=True)
     eye = poses[:, :3, 3][..., None, None].expand_as(along).gather(1, axis)
     along = along.gather(1, axis)
@@ -99,13 +100,12 @@ def _faces(
     face = CELL_M * (place / CELL_M).round()
     to_face = face - eye
     to_face = torch.where(to_face.abs() < LEAST_M, LEAST_M, to_face)
-    is_facing = most > FACING * normal.norm(dim=1, keepdim=True)
+    is_facing = most.square() > FACING**2 * normal.square().sum(dim=1, keepdim=True)
     return _Faces(along / to_face, (face - place).abs(), is_facing)
 
 
 def _turned(
-    poses: Tensor,  # [B, 4, 4] world_from_camera
-    vectors: Tensor,  # [B or 1, 3, H, W] in the camera's axes
-) -> Tensor:  # [B, 3, H, W] in the world's, the same to the last bit in any batch
-    right, up, backward = poses[:, :3, :3, None, None].unbind(2)
-    return right * vectors[:, :1] + up * vectors[:, 1:2] + backward * vectors[:, 2:]
+    world_from_camera: Tensor,  # [B, 3, 3]
+    vectors: Tensor,  # [B or 1, 3, H, W]
+) -> Tensor:  # [B, 3, H, W]
+    return rotated(world_from_camera, vectors.flatten(2)).unflatten(2, vectors.shape[-2:])

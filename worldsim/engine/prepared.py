@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worldsim.camera import pixel_rays, pose_matrices
+from worldsim.camera import pixel_rays, pose_matrices, pose_matrix
 from worldsim.engine.hints import Shown, fill_unknown, show
 from worldsim.kernels.threads import one_thread
 from worldsim.memory.bank import Keyframe
@@ -39,8 +39,8 @@ class Preparations:
     """Remembers what it made of the most recently used keyframes of one model."""
 
     def __init__(self, model: WorldModel, kept: int = KEPT) -> None:
-        self._model = model
         self._device = model.stem.weight.device
+        self._rays = pixel_rays(model.config.intrinsics).numpy()[::STRIDE, ::STRIDE]
         self._recall = traced(model.recall)
         self.imagine = traced(model.outpainter.forward)
         self.shown = lru_cache(kept)(self.show)
@@ -104,9 +104,8 @@ class Preparations:
     ) -> NDArray[np.float32]:  # [N, 3] world, metres, of every second pixel
         chosen = chosen[::STRIDE, ::STRIDE]
         metres = depth[::STRIDE, ::STRIDE][chosen].astype(np.float32)
-        rays = pixel_rays(self._model.config.intrinsics).numpy()[::STRIDE, ::STRIDE]
-        camera = rays[chosen] * metres[:, None]
-        (world_from_camera,) = pose_matrices([pose])
+        camera = self._rays[chosen] * metres[:, None]
+        world_from_camera = pose_matrix(pose)
         return camera @ world_from_camera[:3, :3].T + world_from_camera[:3, 3]
 
 

@@ -116,6 +116,16 @@ def around(
     return w
 
 
+def rotated(
+    rotation: Tensor,  # [..., 3, 3]
+    vectors: Tensor,  # [..., 3, P]
+) -> Tensor:  # [..., 3, P]
+    """The product of the two, elementwise: faster on a CPU, and the same bits in any batch."""
+    first, second, third = rotation[..., None].unbind(-2)
+    x, y, z = (vectors[..., i : i + 1, :] for i in range(3))
+    return (first * x).addcmul_(second, y).addcmul_(third, z)
+
+
 def surfels_in_view(
     planes: Planes,
     target_from_source: Tensor,  # [B, K, 4, 4]
@@ -129,14 +139,15 @@ def surfels_in_view(
     """
     focal, w = intrinsics.focal_px, planes.w
     tx, ty, tz = target_from_source[..., :3, 3, None].unbind(2)  # [B, K, 1] each
-    qx, qy, qz = (target_from_source[..., :3, :3] @ rays_3P).unbind(2)  # [B, K, P] each
+    qx, qy, qz = rotated(target_from_source[..., :3, :3], rays_3P).unbind(2)  # [B, K, P] each
     behind = torch.addcmul(qz, w, tz)  # minus the depth in the target over that in the source
     shrink = behind.clamp(max=-MIN_SCALE).reciprocal_().neg_()
     x = torch.addcmul(qx, w, tx).mul_(shrink).mul_(focal).add_(intrinsics.width / 2)
     y = torch.addcmul(qy, w, ty).mul_(shrink).mul_(-focal).add_(intrinsics.height / 2)
     w_target = w * shrink
 
-    slope_x, slope_y, facing = _turned(target_from_source, focal).matmul(planes.patch).unbind(2)
+    turned = rotated(_turned(target_from_source, focal), planes.patch)
+    slope_x, slope_y, facing = turned.unbind(2)
     facing = facing + 1.0
     drawn = positive(-MIN_SCALE - behind).mul_(positive(facing)).mul_(positive(w))
     drawn = drawn * valid[..., None]

@@ -21,7 +21,15 @@ from worldsim.kernels.splat import Surfels, positive, splat
 from worldsim.kernels.threads import one_thread
 from worldsim.memory.hint import Hint, Sources
 from worldsim.memory.judge import FAR, Verdict, judge
-from worldsim.memory.planes import FLYING, FRINGE, Planes, around, fit_planes, surfels_in_view
+from worldsim.memory.planes import (
+    FLYING,
+    FRINGE,
+    Planes,
+    around,
+    fit_planes,
+    rotated,
+    surfels_in_view,
+)
 from worldsim.precision import full_precision
 from worldsim.types import SKY_DEPTH_M
 
@@ -86,7 +94,7 @@ def _reproject(
     rays_3P = rearrange(pixel_rays(intrinsics, sources.depth.device), "h w c -> c (h w)")
     target_from_source = invert_rigid(target_world_from_camera)[:, None] @ sources.world_from_camera
     source_from_target = invert_rigid(target_from_source)
-    rotated = source_from_target[..., :3, :3] @ rays_3P  # [B, K, 3, P]
+    rays = rotated(source_from_target[..., :3, :3], rays_3P)  # [B, K, 3, P]
     translation = source_from_target[..., :3, 3]
 
     planes = planes or fit_planes(sources.depth)
@@ -95,11 +103,11 @@ def _reproject(
     points = _drawn(clear, 1 - positive(clear.radius - COARSE_SCALES[0]))
     fine = close_holes(splat(points, height=height, width=width))
     nearest = _without_gaps(fine, clear).flatten(1)
-    first = judge(nearest, rotated, translation, planes, sources, intrinsics)
+    first = judge(nearest, rays, translation, planes, sources, intrinsics)
     again = compact(first.confidence <= 0)
     behind = _second_layer(surfels, planes, nearest, again, intrinsics)
-    pixels = again[:, None, None].expand(-1, *rotated.shape[1:3], -1)
-    second = judge(behind, rotated.gather(3, pixels), translation, planes, sources, intrinsics)
+    pixels = again[:, None, None].expand(-1, *rays.shape[1:3], -1)
+    second = judge(behind, rays.gather(3, pixels), translation, planes, sources, intrinsics)
     w = nearest.scatter(1, again, _kept(nearest, behind, again, first))
     return _render(w, _merged(first, second, again), planes, sources, intrinsics)
 

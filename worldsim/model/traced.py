@@ -23,6 +23,8 @@ from torch import Tensor
 AFTER: Final = 3  # calls with inputs of the same shapes before a trace is made: it takes 10 of them
 MOST: Final = 8  # traces of one function
 COUNTED: Final = 64  # forms and shapes whose calls are counted
+ARITHMETIC: Final = ("aten::add", "aten::sub", "aten::rsub", "aten::mul", "aten::div")
+NUMBERS: Final = (torch.float64, torch.int64)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -116,7 +118,8 @@ class _Trace:
 def _tidied(graph: torch._C.Graph) -> torch._C.Graph:
     """Without what is computed twice or for nothing, mostly sizes: half of a network's nodes.
 
-    A graph that is optimized when it is run loses them too, but only after some slow runs.
+    A graph that is optimized when it is run loses them too, but only after some slow runs. Numbers
+    that meet tensors of 32 bits have as many, too: to cast them each time was a tenth of a hint.
     """
     tidied = graph.copy()
     torch._C._jit_pass_inline(tidied)
@@ -124,7 +127,33 @@ def _tidied(graph: torch._C.Graph) -> torch._C.Graph:
     torch._C._jit_pass_peephole(tidied, False)
     torch._C._jit_pass_cse(tidied)
     torch._C._jit_pass_dce(tidied)
+    for node in tidied.nodes():
+        number = _number(node)
+        if number is not None and all(_takes_floats(use.user) for use in node.output().uses()):
+            node.t_("value", number.float())
     return tidied
+
+
+def _number(constant: torch._C.Node) -> Tensor | None:
+    """The number that a constant is, of 64 bits as Python's are; None for all other nodes."""
+    if constant.kind() != "prim::Constant" or not constant.hasAttribute("value"):
+        return None
+    if constant.kindOf("value") != "t":
+        return None
+    value = constant.t("value")
+    return value if value.dim() == 0 and value.dtype in NUMBERS else None
+
+
+def _takes_floats(node: torch._C.Node) -> bool:
+    """Whether it is arithmetic with a tensor of 32 bits, whose result has as many."""
+    if node.kind().removesuffix("_") not in ARITHMETIC:
+        return False
+    result = node.output().type()
+    return (
+        isinstance(result, torch._C.TensorType)
+        and result.scalarType() == "Float"
+        and bool(result.dim())
+    )
 
 
 def _is_traceable(tensors: list[Tensor]) -> bool:
