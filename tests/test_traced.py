@@ -48,6 +48,19 @@ def test_a_trace_gives_what_the_function_gives_bit_for_bit() -> None:
         assert torch.equal(where, there)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64, torch.int64])
+@torch.inference_mode()
+def test_numbers_mean_what_they_meant_whatever_they_meet(dtype: torch.dtype) -> None:
+    def reckon(x: Tensor) -> tuple[Tensor, Tensor]:
+        shifted = (1 - x * 0.1 + 16_777_217) / 3
+        return shifted.add_(0.7) if shifted.is_floating_point() else shifted, x.sum() * 0.3
+
+    run, x = traced(reckon), torch.arange(-4, 60).to(dtype)
+    for _ in range(AFTER + 2):
+        for made, expected in zip(run(x), reckon(x), strict=True):
+            assert made.dtype == expected.dtype and torch.equal(made, expected)
+
+
 @torch.inference_mode()
 def test_python_runs_a_traced_function_no_more() -> None:
     spy, offset = Spy(), torch.tensor(0.0)
