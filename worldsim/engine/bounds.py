@@ -2,8 +2,7 @@
 
 A network that is fed its own pictures can drift where training never led it: in a thicket, dark
 reds grew a little at each tick, into glowing specks. What is known takes no colour that is not
-there already (the next frame is as good); what is imagined may differ from its coarse picture, and
-what was seen from afar, by less the finer it was seen.
+there already (the next frame is as good); what is imagined may differ from its coarse picture.
 Lightness and the two chroma axes are bounded each: in a box of red, green and blue, the red of one
 pixel and the green of another still make a colour that neither has. And where a keyframe is sure,
 a dreamed last frame has no say: a circle through keyframes, which stay as they are, cannot grow.
@@ -23,7 +22,6 @@ from worldsim.model.traced import traced
 from worldsim.model.world_model import FrameInputs
 
 MARGIN = 0.1  # how far beyond its colours, which go from -1 to 1, what was imagined may go
-FINE = 0.4  # surer hints have detail of their own; others were imagined, or seen from afar
 FREE = 2.0  # any colour
 UNSURE, SURE = 0.4, 0.5  # a hint that keyframes agree on has more; from a dreamed last frame, less
 
@@ -45,8 +43,8 @@ def bounded(
     theirs = torch.lerp(ours, _to_ycocg(frames.last[:, 0, :3]), say)
     highest = around(torch.maximum, torch.maximum(ours, theirs))
     lowest = around(torch.minimum, torch.minimum(ours, theirs))
-    coarse = ((FINE - confidence) / (FINE - 2 * IMAGINED)).clamp(0.0, 1.0)
-    margin = torch.where(confidence == 0, FREE if alone else MARGIN, MARGIN * coarse)
+    margin = torch.where(confidence == 0, FREE if alone else MARGIN, MARGIN)
+    margin = torch.where(confidence > 2 * IMAGINED, 0.0, margin)
     colours = _to_ycocg(pictures[:, :3])
     within = torch.maximum(torch.minimum(colours, highest + margin), lowest - margin)
     is_within = (within == colours).all(dim=1, keepdim=True)
