@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from worldsim.engine.dream_world import Taken
 from worldsim.engine.footing import EYE_M
+from worldsim.engine.lattice import CELL_M
 from worldsim.engine.prepared import Preparations
 from worldsim.memory.bank import MemoryBank
 from worldsim.model.heads import POINT_SIZE, POINTS
@@ -30,7 +31,6 @@ ASKED_M = 1.2  # places this far beside the body, each way, are asked for
 ASKED_BELOW_M = (0.6, 1.4)  # under the eye
 GRAIN_M = 0.25  # of one point for each such cube
 ROW = 1 << 20  # cubes; more than any walk is long
-CELL_M = 1.0  # of a block
 HALF_M, HEIGHT_M = 0.3, 1.8  # of the body: half its width and depth, and its height
 SOLE_M = 0.1  # heights are not exact: the ground is not touched
 BODY_LOW_M = np.array((-HALF_M, SOLE_M - EYE_M, -HALF_M))  # corners, from the eye
