@@ -28,7 +28,7 @@ from worldsim.precision import full_precision
 from worldsim.types import Observation
 
 CELL_M = 1.0  # side of a cell
-FACING = 0.92  # cosine between a facet's normal and an axis, from 23 degrees on
+FACING = 0.92  # cosine of the largest angle between a facet's normal and an axis: 23 degrees
 NEAR_M = 0.35  # from a whole metre: what is farther from one may belong to the next
 MOST_MOVED = 0.2  # of its inverse depth
 EXACT_M = 0.05  # surfaces this near to a whole metre lie on it
@@ -70,7 +70,8 @@ def aligned(
 
 def has_cells(frames: Sequence[Observation], camera: Intrinsics) -> bool:
     """Whether the surfaces of true frames lie on whole metres."""
-    some = [frames[i] for i in np.linspace(0, len(frames) - 1, MOST_FRAMES).astype(int)]
+    chosen = np.unique(np.linspace(0, len(frames) - 1, MOST_FRAMES).astype(int))
+    some = [frames[i] for i in chosen]
     depth = torch.from_numpy(np.stack([seen.depth for seen in some]).astype(np.float32))[:, None]
     poses = torch.from_numpy(pose_matrices([seen.pose for seen in some]))
     facets = facets_of(inverse_depth(depth))
