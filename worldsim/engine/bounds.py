@@ -26,7 +26,7 @@ from worldsim.model.world_model import FrameInputs
 from worldsim.types import SKY_DEPTH_M
 
 MARGIN = 0.1  # how far beyond its colours, which go from -1 to 1, what was imagined may go
-HAZE, HAZE_M = 0.02, 12.0  # and at each tick what is known, but farther than this
+HAZE, HAZE_M = 0.015, 15.0  # and at each tick what is known, but farther than this
 FREE = 2.0  # any colour
 UNSURE, SURE = 0.4, 0.5  # a hint that keyframes agree on has more; from a dreamed last frame, less
 
