@@ -6,11 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from worldsim.engine.bounds import HAZE, HAZE_M, MARGIN, bounded
+from worldsim.engine.bounds import MARGIN, bounded
 from worldsim.engine.hints import IMAGINED
-from worldsim.model.picture import encode_depth
 from worldsim.model.world_model import FrameInputs
-from worldsim.types import SKY_DEPTH_M
 
 H, W = 6, 8
 DREAMED, REAL = torch.tensor([False]), torch.tensor([True])
@@ -49,17 +47,6 @@ def test_the_less_is_known_the_more_may_be_invented(
     glowing = torch.ones(1, 4, H, W)
     colours = bounded(glowing, frames(0.0, confidence), real=DREAMED, alone=alone)[:, :3]
     assert torch.allclose(colours, torch.full_like(colours, margin))
-
-
-@pytest.mark.parametrize(
-    ("metres", "margin"),
-    [(HAZE_M - 1.0, 0.0), (HAZE_M + 1.0, HAZE), (30.0, HAZE), (SKY_DEPTH_M, 0.0)],
-)
-def test_what_is_far_away_may_come_out_of_the_haze(metres: float, margin: float) -> None:
-    shown = frames(0.0, 1.0)
-    shown.hint[:, :, 3] = encode_depth(torch.tensor(metres))
-    colours = bounded(torch.ones(1, 4, H, W), shown, real=DREAMED, alone=False)[:, :3]
-    assert torch.allclose(colours, torch.full_like(colours, margin), atol=1e-6)
 
 
 def test_colours_between_hint_and_last_frame_stay_as_they_are() -> None:

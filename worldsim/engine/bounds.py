@@ -2,9 +2,7 @@
 
 A network that is fed its own pictures can drift where training never led it: in a thicket, dark
 reds grew a little at each tick, into glowing specks. What is known takes no colour that is not
-there already (the next frame is as good); what is imagined may differ from its coarse picture. What
-is far away comes out of the haze step by step: without leave to, a house stayed as grey as it had
-been on the horizon.
+there already (the next frame is as good); what is imagined may differ from its coarse picture.
 Lightness and the two chroma axes are bounded each: in a box of red, green and blue, the red of one
 pixel and the green of another still make a colour that neither has. And where a keyframe is sure,
 a dreamed last frame has no say: a circle through keyframes, which stay as they are, cannot grow.
@@ -20,13 +18,10 @@ from torch import Tensor
 from worldsim.engine.hints import IMAGINED
 from worldsim.memory.planes import around
 from worldsim.model.compositor import where_shown
-from worldsim.model.picture import decode_depth
 from worldsim.model.traced import traced
 from worldsim.model.world_model import FrameInputs
-from worldsim.types import SKY_DEPTH_M
 
 MARGIN = 0.1  # how far beyond its colours, which go from -1 to 1, what was imagined may go
-HAZE, HAZE_M = 0.015, 15.0  # and at each tick what is known, but farther than this
 FREE = 2.0  # any colour
 UNSURE, SURE = 0.4, 0.5  # a hint that keyframes agree on has more; from a dreamed last frame, less
 
@@ -49,19 +44,12 @@ def bounded(
     highest = around(torch.maximum, torch.maximum(ours, theirs))
     lowest = around(torch.minimum, torch.minimum(ours, theirs))
     margin = torch.where(confidence == 0, FREE if alone else MARGIN, MARGIN)
-    margin = torch.where(confidence > 2 * IMAGINED, _haze(frames.hint[:, 0, 3:]), margin)
+    margin = torch.where(confidence > 2 * IMAGINED, 0.0, margin)
     colours = _to_ycocg(pictures[:, :3])
     within = torch.maximum(torch.minimum(colours, highest + margin), lowest - margin)
     is_within = (within == colours).all(dim=1, keepdim=True)
     rgb = torch.where(is_within, pictures[:, :3], _to_rgb(within))
     return torch.cat((rgb, pictures[:, 3:]), dim=1)
-
-
-def _haze(
-    code: Tensor,  # [B, 1, H, W] of depths
-) -> Tensor:  # [B, 1, H, W] how far colours may change because they come nearer
-    metres = decode_depth(code)
-    return HAZE * ((metres > HAZE_M) & (metres < SKY_DEPTH_M)).to(code.dtype)
 
 
 def _to_ycocg(
