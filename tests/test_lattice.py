@@ -12,6 +12,7 @@ from torch import Tensor
 
 from worldsim.camera import Intrinsics, pixel_rays, pose_matrices
 from worldsim.engine.lattice import aligned, has_cells
+from worldsim.engine.picture_start import clip_from_image
 from worldsim.envs.blocks.world import BlockWorld
 from worldsim.model.picture import decode_depth, to_picture
 from worldsim.types import SKY_DEPTH_M, Observation, Pose
@@ -91,6 +92,11 @@ def test_each_world_of_a_batch_keeps_to_its_own_kind() -> None:
 def test_the_block_world_has_cells() -> None:
     world = BlockWorld(CAMERA)
     assert has_cells([world.reset(seed=seed) for seed in range(3)], CAMERA)
+
+
+def test_so_has_the_stage_of_a_picture() -> None:
+    picture = np.random.default_rng(0).integers(256, size=(48, 64, 3), dtype=np.uint8)
+    assert has_cells(clip_from_image(picture, CAMERA).observations, CAMERA)
 
 
 @pytest.mark.parametrize("height_m", [0.3, 0.5, 0.8])

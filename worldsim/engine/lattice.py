@@ -7,7 +7,8 @@ along it is moved there: of true depths in the block world nine in ten, by 0.1 %
 that are off by 2 % each, half of what the facets have left of the error is gone.
 
 Whether a world has cells is not assumed. What it is begun with tells (`has_cells`); the surfaces of
-others stay where they are. Source: Coughlan & Yuille 1999, "Manhattan World", on facing the axes.
+others stay where they are. The simple stage that a picture is given counts as cells.
+Source: Coughlan & Yuille 1999, "Manhattan World", on facing the axes.
 """
 
 from __future__ import annotations

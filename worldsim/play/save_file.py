@@ -36,8 +36,8 @@ FORMAT_VERSION = 1
 HEADER, THUMBNAIL, STATE = "save.json", "thumbnail.png", "state"
 THUMBNAIL_SIZE = (256, 160)  # width and height at most
 DAMAGED = (
-    ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, RuntimeError,
-    NotImplementedError,  # zipfile's, for a compression that it does not know
+    ValueError, KeyError, TypeError, AttributeError, OSError, EOFError,
+    RuntimeError,  # zipfile's, for a password or a compression that it does not know
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
