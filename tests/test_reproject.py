@@ -155,6 +155,25 @@ def test_a_dream_puts_nothing_where_an_elder_one_saw_through_unless_a_hand_did(l
     assert share > 0.9 if stands else share < 0.1
 
 
+@pytest.mark.parametrize(("trust", "shows"), [(0.6, True), (0.75, False)])
+def test_what_was_really_seen_shows_through_what_a_dream_put_before_it(trust, shows):
+    elsewhere = Pose(0, 0, -7)  # beyond the pillar, of which it cannot know
+    sources = seen_from([elsewhere, WALK[0]], [(), (PILLAR,)], trust=[1.0, trust])
+    hint = hint_at(WALK[0], sources)
+    (_, depth), (_, behind) = render(WALK[0]), render(WALK[0], ())
+    hidden = (depth < 7) & (behind > 10) & (behind < SKY_DEPTH_M)
+    share = ((hint.depth[0] - behind).abs() < 0.5)[hidden].float().mean()
+    assert share > 0.7 if shows else share < 0.05
+
+
+@pytest.mark.parametrize("trust", [0.75, 1.0])
+def test_a_block_that_a_hand_placed_stands_before_what_was_really_seen(trust):
+    sources = seen_from([Pose(0.3, 0, 0), WALK[0]], [(), (PILLAR,)], trust=[1.0, trust])
+    hint = hint_at(WALK[0], sources)
+    _, depth = render(WALK[0])
+    assert (hint.depth[0][depth < 6.4] < 7).float().mean() > 0.9
+
+
 @pytest.mark.parametrize(("metres", "stands"), [(1.0, False), (4.0, True)])
 def test_fog_may_hide_what_is_far_but_not_from_where_the_sky_was_seen(metres, stands):
     sources = seen_from([Pose(0, 0, metres), Pose(0, 0, 0)], [(), (FAR_TOWER,)], trust=[0.6, 0.6])

@@ -40,6 +40,7 @@ class Remembered:
     age: Tensor  # [B, K] larger is older
     valid: Tensor  # [B, K] bool
     planes: Planes | None = None  # of the pictures' depths, where they are known already
+    mixed: bool = True  # False where all of them are dreams, or none is
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def _make_hint(
         age=remembered.age,
         valid=remembered.valid,
     )
-    hint = reproject(sources, target_poses, intrinsics, remembered.planes)
+    hint = reproject(sources, target_poses, intrinsics, remembered.planes, mixed=remembered.mixed)
     picture = torch.cat((hint.rgb, encode_depth(hint.depth)[:, None]), dim=1)
     confidence = hint.confidence[:, None]
     return fill_unknown(picture, (confidence > 0).to(picture.dtype)), confidence

@@ -13,6 +13,7 @@ from worldsim.engine.assemble import Dreamer
 from worldsim.engine.dream_world import DreamWorld
 from worldsim.engine.hints import Remembered, Shown, make_hint, trust_of_last
 from worldsim.memory.bank import Keyframe
+from worldsim.memory.judge import DECIDES_FROM
 from worldsim.memory.planes import joined
 from worldsim.model.outpainter import glance_camera
 from worldsim.types import Observation, Pose
@@ -66,6 +67,7 @@ def reshown(
         age=one,
         valid=one > 0,
         planes=source.planes,
+        mixed=False,
     )
     return make_hint(remembered, poses[1:], sight.camera)
 
@@ -85,6 +87,7 @@ def _remembered(
         torch.cat([row.age for row in rows]),
         torch.cat([row.valid for row in rows]),
         joined([row.planes for row in rows if row.planes is not None], 0),
+        mixed=any(row.mixed for row in rows),
     )
 
 
@@ -105,4 +108,5 @@ def _sources(dreamer: Dreamer, world: DreamWorld, keys: list[Keyframe], sight: S
         torch.tensor([age], device=device),
         torch.tensor([valid], device=device),
         joined([source.planes for source in shown], 1),
+        mixed=min(trust) <= DECIDES_FROM < max(trust),
     )

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from worldsim.camera import Intrinsics, pose_matrices, pose_matrix
 from worldsim.errors import ConfigError, StateError
 from worldsim.memory.holes import emptied, may_see, without_specks
+from worldsim.memory.judge import REAL_TRUST
 from worldsim.memory.keyframe import Keyframe, forward_axis, sparse_points
 from worldsim.memory.novelty import LookedThrough, looked_through, novelty_share
+from worldsim.memory.overlap import most_overlapping
 from worldsim.memory.retrieve import MemoryMode, vote_frames
-from worldsim.memory.spatial_hash import NOBODY, Cell, CellKey, SpatialHash
+from worldsim.memory.spatial_hash import NOBODY, Cell, CellKey, Nearby, SpatialHash
 from worldsim.types import Pose
 
 T = TypeVar("T", bound=np.generic)
@@ -30,6 +32,8 @@ MORE_TRUSTED = 1.25  # a frame trusted this many times more is worth keeping bes
 DECIDES_FROM = 0.7  # trust of a frame that may contradict what is stored at all
 AS_TRUSTED = 0.7  # a frame trusted less than this share cannot contradict what is stored
 CANDIDATES = 8  # least recently used keyframes that are compared when one must go
+SURE_SHARE = 0.5  # of the recalled keyframes are chosen for what they really saw, if they did
+SURE_CANDIDATES = 32  # keyframes that are compared for that
 SAME_VIEWS = 1  # keyframes that are recalled for being seen from here, whatever they saw
 RECENT_VIEWS = 256  # recently used keyframes that are compared for that
 REACH_M = 7.0  # how far from the eye a hand can have changed something
@@ -167,8 +171,11 @@ class MemoryBank:
             return list(islice(self._older_than(exclude_after), count))
         if mode is MemoryMode.RANDOM:
             return self._random(count, exclude_after)
-        numbers = self._similar_views(pose, min(count, SAME_VIEWS), exclude_after, [])
-        numbers += self._voted(pose, count - len(numbers), exclude_after, numbers)
+        nearby = self._nearby(pose, exclude_after)
+        numbers = self._surest(nearby, pose, int(SURE_SHARE * count))
+        same = min(SAME_VIEWS, count - len(numbers) - 1)  # one at least is for the votes
+        numbers += self._similar_views(pose, same, exclude_after, numbers)
+        numbers += self._voted(nearby, pose, count - len(numbers), numbers)
         numbers += self._similar_views(pose, count - len(numbers), exclude_after, numbers)
         for number in numbers:
             self._used.pop(number)
@@ -291,14 +298,28 @@ class MemoryBank:
         rng = np.random.default_rng(self._last_frame + 1)
         return [known[i] for i in rng.permutation(len(known))[:count]]
 
-    def _voted(
-        self, pose: Pose, count: int, exclude_after: int | None, picked: list[int]
-    ) -> list[int]:
-        world_from_camera = pose_matrix(pose)
-        nearby = self._hash.near_view(world_from_camera, self.intrinsics)
-        if exclude_after is not None:
-            nearby = nearby.where(nearby.owners <= self._last_number(exclude_after))
-        return vote_frames(nearby, world_from_camera, self.intrinsics, count, picked)
+    def _nearby(self, pose: Pose, exclude_after: int | None) -> Nearby:
+        """The points around a view, of keyframes that may be recalled."""
+        nearby = self._hash.near_view(pose_matrix(pose), self.intrinsics)
+        if exclude_after is None:
+            return nearby
+        return nearby.where(nearby.owners <= self._last_number(exclude_after))
+
+    def _surest(self, nearby: Nearby, pose: Pose, count: int) -> list[int]:
+        """The keyframes that were really seen, or touched by a hand, and show most of the view.
+
+        Dreams show all of it, copies of copies: in a vote among them what is real would be lost.
+        """
+        owners = nearby.owners[nearby.trusts > DECIDES_FROM]
+        numbers, points = np.unique(owners, return_counts=True)
+        numbers = np.sort(numbers[np.argsort(-points, kind="stable")[:SURE_CANDIDATES]])
+        sure = [self._keyframes[number] for number in numbers.tolist()]
+        touched = np.array([keyframe.trust <= REAL_TRUST for keyframe in sure], np.bool_)
+        picks = most_overlapping(sure, pose, self.intrinsics, count, first=touched)
+        return [int(numbers[i]) for i in picks]
+
+    def _voted(self, nearby: Nearby, pose: Pose, count: int, picked: list[int]) -> list[int]:
+        return vote_frames(nearby, pose_matrix(pose), self.intrinsics, count, picked)
 
     def _last_number(self, exclude_after: int) -> int:
         newest_first = reversed(self._keyframes.items())

@@ -3,11 +3,11 @@
 A source supports a point when it sees a surface at the point's depth; it contradicts the point
 when it sees farther through it (in all 3x3 pixels around, so that silhouettes do not count); it
 has no vote when something nearer hides the point from it. A contradiction kills the point when it
-comes from a frame more trusted than every supporter; or, real or touched by a hand, newer than
-every supporter: the world was edited; or, where all are dreams, older than every supporter: what
-was dreamed later must agree with what had been shown. Source: free-space carving, after Kutulakos &
-Seitz 2000 (A Theory of Shape by Space Carving); the choice of one view per pixel after Buehler et
-al. 2001 (Unstructured Lumigraph).
+comes from a frame that, real or touched by a hand, is newer than every supporter: the world was
+edited; or, where all supporters are dreams, when it comes from a frame more trusted than they are,
+or, dreamed too, older than all: what was dreamed later must agree with what had been shown. Source:
+free-space carving, after Kutulakos & Seitz 2000 (A Theory of Shape by Space Carving); the choice of
+one view per pixel after Buehler et al. 2001 (Unstructured Lumigraph).
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ CLEAR_M = 20.0  # a sky tells that nothing is nearer than this; what is farther,
 SAME_PLACE_M = 3.0  # ... but not from an eye this near to where it was seen
 MORE_TRUSTED = 1.25  # a frame trusted this many times more overrules all supporters
 AS_TRUSTED = 0.7  # a newer frame overrules them with this share of their trust
-DECIDES_FROM = (
-    0.7  # trust from which a newer frame overrules: not a dream of which no hand was part
-)
+DECIDES_FROM = 0.7  # a frame trusted more is sure: no dream, unless a hand was part of it
 OLD_VOTE = 0.5  # weight of a contradiction that is older than the newest supporter
 REAL_TRUST = 0.99  # frames trusted more than this are real
 TRUST_SCORE, SHARP_SCORE, DOUBT_SCORE, AGE_SCORE = 8.0, 3.0, -0.3, -0.25
@@ -101,13 +99,17 @@ def _carved(
     best_trust: Tensor,  # [B, 1, M] of the supporters
     is_newer: Tensor,  # [B, K, M] than all of them, 1 or 0
 ) -> Tensor:  # [B, K, M] 1 where a source alone denies a point, else 0
-    """Among dreams the elder is right: what has been shown stays as it was."""
+    """Among dreams the elder is right: what has been shown stays as it was.
+
+    Against what is real or touched only what is newer and trusted counts, or a placed block would
+    give way to the frame from before it.
+    """
     oldest = (age * seen.support).amax(1, keepdim=True)
     is_elder = positive(age - oldest) * (1 - positive(best_trust - trust))
-    stays = is_elder * positive(DECIDES_FROM - best_trust)
+    are_dreams = positive(DECIDES_FROM - best_trust)
     is_edit = is_newer * positive(trust - (AS_TRUSTED * best_trust).clamp(min=DECIDES_FROM))
-    knows_better = positive(trust - MORE_TRUSTED * best_trust)
-    overrules = torch.maximum(torch.maximum(is_edit, knows_better), stays)
+    knows_better = torch.maximum(is_elder, positive(trust - MORE_TRUSTED * best_trust))
+    overrules = torch.maximum(is_edit, knows_better * are_dreams)
     decides = is_newer * positive(trust - REAL_TRUST)
     return torch.maximum(seen.carve * overrules, seen.through * decides)
 

@@ -35,19 +35,30 @@ def forward_axis(
     return -world_from_camera[:3, 2]
 
 
+def grid_points(
+    depth: NDArray[np.floating],  # [..., H, W] metres
+    intrinsics: Intrinsics,
+) -> tuple[
+    NDArray[np.float32], NDArray[np.float32]
+]:  # [..., P, 3] in the camera's axes; [..., P] m
+    """The surface points at the centres of a coarse grid, and their depths."""
+    height, width = depth.shape[-2:]
+    rows = ((np.arange(GRID_H) + 0.5) * height / GRID_H).astype(int)
+    columns = ((np.arange(GRID_W) + 0.5) * width / GRID_W).astype(int)
+    z = depth[..., rows[:, None], columns].astype(np.float32)
+    z = z.reshape(*depth.shape[:-2], GRID_H * GRID_W)
+    x = np.tile((columns + 0.5 - width / 2) / intrinsics.focal_px, GRID_H)
+    y = np.repeat((height / 2 - rows - 0.5) / intrinsics.focal_px, GRID_W)
+    return np.stack((x * z, y * z, -z), axis=-1).astype(np.float32), z
+
+
 def sparse_points(
     depth: NDArray[np.floating],  # [H, W] metres
     pose: Pose,
     intrinsics: Intrinsics,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # [P, 3] world points, [P] their depths, m
-    """The surface points at the centres of a coarse grid; sky and holes have none."""
-    height, width = depth.shape
-    rows = ((np.arange(GRID_H) + 0.5) * height / GRID_H).astype(int)
-    columns = ((np.arange(GRID_W) + 0.5) * width / GRID_W).astype(int)
-    z = depth[rows[:, None], columns].astype(np.float32).ravel()
+    """The points of the grid that are worth finding again: no sky, no holes."""
+    points, z = grid_points(depth, intrinsics)
     seen = (z > 0.0) & (z < SIGHT_M) & (z < 0.5 * SKY_DEPTH_M)
-    x = np.tile((columns + 0.5 - width / 2) / intrinsics.focal_px, GRID_H)
-    y = np.repeat((height / 2 - rows - 0.5) / intrinsics.focal_px, GRID_W)
-    camera = np.stack((x * z, y * z, -z), axis=-1)[seen].astype(np.float32)
     world_from_camera = pose_matrix(pose)
-    return camera @ world_from_camera[:3, :3].T + world_from_camera[:3, 3], z[seen]
+    return points[seen] @ world_from_camera[:3, :3].T + world_from_camera[:3, 3], z[seen]

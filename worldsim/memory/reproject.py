@@ -2,14 +2,15 @@
 
 Image-based rendering in two stages, so that colours are resampled once and never blended:
 depth forward (`planes`, `kernels.splat`), then colour backward from the best source (`judge`).
-Where a point of the nearest layer is carved or unsupported, the layer behind it is tried.
+Where a dream stands in front of what was really seen, that is asked first; where a point of the
+nearest layer is carved or unsupported, the layer behind it is tried.
 Shape letters as in `worldsim.types`; P is the number of pixels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ from worldsim.camera import Intrinsics, invert_rigid, pixel_rays
 from worldsim.kernels.splat import Surfels, positive, splat
 from worldsim.kernels.threads import one_thread
 from worldsim.memory.hint import Hint, Sources
-from worldsim.memory.judge import FAR, Verdict, judge
+from worldsim.memory.judge import DECIDES_FROM, FAR, Verdict, judge
 from worldsim.memory.planes import (
     FLYING,
     FRINGE,
@@ -43,6 +44,9 @@ HOLE_NEIGHBOURS = 5  # of 8 that must be nearer
 SPECK_RELATIVE, SPECK_PER_M = 0.2, 0.004  # inverse depths farther apart are not one surface
 CROWD_PX, CROWDED = 8, 0.12  # side of a square, and the share of specks in it that is too much
 NOTHING = -1.0  # in place of the inverse depth where nothing is seen
+PREVAILS = (
+    0.4  # confidence from which on what was really seen is shown, whatever was dreamed before it
+)
 DOUBT_WEIGHT = 0.2  # of a colour tap beside a silhouette
 CPU_CHUNK = 2  # worlds at a time on a CPU, so that intermediates stay in its cache
 
@@ -54,18 +58,23 @@ def reproject(
     target_world_from_camera: Tensor,  # [B, 4, 4] float32
     intrinsics: Intrinsics,
     planes: Planes | None = None,
+    *,
+    mixed: bool = True,
 ) -> Hint:
     """Shows recalled frames from a new pose; a pure function, on the device of its inputs.
 
     Newer frames win where the world was edited: what they look through is dropped, and what they
     see in front hides the rest. Confidence is the best supporter's trust times the trust-weighted
     share of votes for the point, reduced where the source saw it at less than 2/3 of the target's
-    resolution. Pixels without confidence are 0 in all outputs. `planes`, the `fit_planes` of the
-    sources' depths, spare that work where they are known.
+    resolution. Pixels without confidence are 0 in all outputs.
+
+    Args:
+        planes: the `fit_planes` of the sources' depths spare that work where they are known.
+        mixed: sources that are all dreams, or none of which is one, spare work, too.
     """
     batch = sources.depth.shape[0]
     if sources.depth.device.type != "cpu":
-        return _reproject(sources, planes, target_world_from_camera, intrinsics)
+        return _reproject(sources, planes, target_world_from_camera, intrinsics, mixed=mixed)
     parts = [slice(start, start + CPU_CHUNK) for start in range(0, batch, CPU_CHUNK)]
     with one_thread():
         hints = [
@@ -74,6 +83,7 @@ def reproject(
                 planes and planes.worlds(part),
                 target_world_from_camera[part],
                 intrinsics,
+                mixed=mixed,
             )
             for part in parts
         ]
@@ -89,6 +99,8 @@ def _reproject(
     planes: Planes | None,
     target_world_from_camera: Tensor,  # [B, 4, 4]
     intrinsics: Intrinsics,
+    *,
+    mixed: bool,
 ) -> Hint:
     height, width = intrinsics.height, intrinsics.width
     rays_3P = rearrange(pixel_rays(intrinsics, sources.depth.device), "h w c -> c (h w)")
@@ -98,18 +110,94 @@ def _reproject(
     translation = source_from_target[..., :3, 3]
 
     planes = planes or fit_planes(sources.depth)
+    inquiry = _Inquiry(rays, translation, planes, sources, intrinsics)
     surfels = surfels_in_view(planes, target_from_source, rays_3P, sources.valid, intrinsics)
     clear = _drawn(surfels, positive(FRINGE - planes.doubt.flatten(1)))
-    points = _drawn(clear, 1 - positive(clear.radius - COARSE_SCALES[0]))
+    nearest = _nearest(clear, height, width)
+    layer = _Layer(nearest, inquiry.about(nearest))
+    if mixed:
+        layer = _with_sure_surfaces(layer, clear, inquiry)
+    layer = _with_those_behind(layer, surfels, inquiry)
+    return _render(layer, planes, sources, intrinsics)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inquiry:
+    """What the surfaces of a view are judged by."""
+
+    rays: Tensor  # [B, K, 3, P] of the target, in the axes of each source
+    translation: Tensor  # [B, K, 3]
+    planes: Planes
+    sources: Sources
+    intrinsics: Intrinsics
+
+    def about(
+        self,
+        w: Tensor,  # [B, M] inverse depth
+        pixels: Tensor | None = None,  # [B, M] int64; all without it
+    ) -> Verdict:
+        rays = self.rays
+        if pixels is not None:
+            rays = rays.gather(3, pixels[:, None, None].expand(-1, *rays.shape[1:3], -1))
+        return judge(w, rays, self.translation, self.planes, self.sources, self.intrinsics)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A surface for each pixel of the target view, and what the sources say about it."""
+
+    w: Tensor  # [B, P] inverse depth, 0 where there is none
+    verdict: Verdict
+
+    def revised(
+        self,
+        pixels: Tensor,  # [B, M] int64
+        w: Tensor,  # [B, M]
+        verdict: Verdict,  # of M
+        stays: Tensor,  # [B, M] bool: of these pixels, where all is left as it was
+    ) -> _Layer:
+        def either(old: Tensor, new: Tensor) -> Tensor:
+            return old.scatter(1, pixels, torch.where(stays, old.gather(1, pixels), new))
+
+        names = [field.name for field in fields(Verdict)]
+        parts = (either(getattr(self.verdict, name), getattr(verdict, name)) for name in names)
+        return _Layer(either(self.w, w), Verdict(*parts))
+
+
+def _with_sure_surfaces(layer: _Layer, surfels: Surfels, inquiry: _Inquiry) -> _Layer:
+    """Shows what was really seen, or touched by a hand, through the dreams that hide it.
+
+    They were made up where nobody had looked, by one who did not know what stands behind.
+    """
+    height, width = inquiry.intrinsics.height, inquiry.intrinsics.width
+    trust = inquiry.sources.trust[..., None].expand(-1, -1, height * width).flatten(1)
+    is_sure = (trust > DECIDES_FROM) & (surfels.radius > 0)
+    sure = _picked(_drawn(surfels, is_sure.to(trust.dtype)), compact(is_sure))
+    w = _nearest(sure, height, width)
+    is_hidden = (w > 0) & (w < (1 - LAYER_STEP) * layer.w)
+    pixels = compact(is_hidden)
+    w = w.gather(1, pixels)
+    verdict = inquiry.about(w, pixels)
+    stays = (verdict.confidence < PREVAILS) | ~is_hidden.gather(1, pixels)
+    return layer.revised(pixels, w, verdict, stays)
+
+
+def _with_those_behind(layer: _Layer, surfels: Surfels, inquiry: _Inquiry) -> _Layer:
+    """Where a surface did not stand, what lies behind it."""
+    again = compact(layer.verdict.confidence <= 0)
+    behind = _second_layer(surfels, inquiry.planes, layer.w, again, inquiry.intrinsics)
+    stood = layer.verdict.confidence.gather(1, again) > 0
+    return layer.revised(again, behind, inquiry.about(behind, again), stood)
+
+
+def _nearest(
+    surfels: Surfels,  # [B, N]
+    height: int,
+    width: int,
+) -> Tensor:  # [B, P] inverse depth, 0 where there is none
+    points = _drawn(surfels, 1 - positive(surfels.radius - COARSE_SCALES[0]))
     fine = close_holes(splat(points, height=height, width=width))
-    nearest = _without_gaps(fine, clear).flatten(1)
-    first = judge(nearest, rays, translation, planes, sources, intrinsics)
-    again = compact(first.confidence <= 0)
-    behind = _second_layer(surfels, planes, nearest, again, intrinsics)
-    pixels = again[:, None, None].expand(-1, *rays.shape[1:3], -1)
-    second = judge(behind, rays.gather(3, pixels), translation, planes, sources, intrinsics)
-    w = nearest.scatter(1, again, _kept(nearest, behind, again, first))
-    return _render(w, _merged(first, second, again), planes, sources, intrinsics)
+    return _without_gaps(fine, surfels).flatten(1)
 
 
 def _without_gaps(
@@ -199,17 +287,6 @@ def compact(
     return place.new_zeros(len(mask), most + 1).scatter_(1, place, everywhere)[:, :most]
 
 
-def _kept(old: Tensor, new: Tensor, again: Tensor, first: Verdict) -> Tensor:  # [B, M]
-    """The new values, but for padded pixels whose first verdict stood."""
-    return torch.where(first.confidence.gather(1, again) > 0, old.gather(1, again), new)
-
-
-def _merged(first: Verdict, second: Verdict, again: Tensor) -> Verdict:
-    names = [field.name for field in fields(Verdict)]
-    pairs = [(getattr(first, name), getattr(second, name)) for name in names]
-    return Verdict(*(old.scatter(1, again, _kept(old, new, again, first)) for old, new in pairs))
-
-
 def _picked(surfels: Surfels, index: Tensor) -> Surfels:  # index [B, M]
     parts = (getattr(surfels, field.name).gather(1, index) for field in fields(Surfels))
     return Surfels(*parts)
@@ -239,12 +316,12 @@ def close_holes(
 
 
 def _render(
-    w: Tensor,  # [B, P] inverse depth in the target view
-    verdict: Verdict,
+    layer: _Layer,
     planes: Planes,
     sources: Sources,
     intrinsics: Intrinsics,
 ) -> Hint:
+    w, verdict = layer.w, layer.verdict
     rgb = _sample_colour(verdict, planes, sources.rgb, intrinsics)
     confidence = verdict.confidence * _holds_together(w, verdict.confidence, intrinsics)
     known = confidence > 0

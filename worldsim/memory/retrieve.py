@@ -69,7 +69,7 @@ def vote_frames(
     frames, row = np.unique(voters.owners, return_inverse=True)
     covers = np.zeros((len(frames), COARSE_W * COARSE_H), np.float32)
     covers[row, pixel[visible]] = voters.trusts * _alike(seen.depth[visible], voters.depths)
-    return [int(frames[pick]) for pick in _greedy(covers, np.isin(frames, picked), count)]
+    return [int(frames[pick]) for pick in choose_greedily(covers, np.isin(frames, picked), count)]
 
 
 def _is_visible(
@@ -104,12 +104,13 @@ def project_points(
     return Projected(ahead[inside], x[inside], y[inside], depth[inside])
 
 
-def _greedy(
+def choose_greedily(
     covers: NDArray[np.float32],  # [F, N] how well a frame covers a pixel; later rows are newer
     is_picked: NDArray[np.bool_],  # [F] already
     count: int,
+    least: float = 0.0,
 ) -> list[int]:
-    """Rows that together cover the most pixels, each chosen for what the earlier ones lack.
+    """Rows that together cover the most pixels, each chosen for more than `least` the others lack.
 
     None is chosen twice, though a frame that is trusted little lacks something of its own.
     """
@@ -119,7 +120,7 @@ def _greedy(
     while len(picks) < count:
         votes = (covers @ missing) * bonus
         best = int(votes.argmax())
-        if votes[best] <= 0:
+        if votes[best] <= least:
             break
         picks.append(best)
         missing *= 1.0 - covers[best]
