@@ -80,7 +80,9 @@ def judge(
     is_newer = positive(newest - age)
     carved = _carved(seen, trust, age, best_trust, is_newer).amax(1)
     votes = trust_of_supporters.sum(1)
-    against = (seen.carve * trust * (OLD_VOTE + (1 - OLD_VOTE) * is_newer)).sum(1)
+    # Dreams have no say about what is real, or was touched by a hand.
+    say = trust * torch.maximum(positive(trust - DECIDES_FROM), positive(DECIDES_FROM - best_trust))
+    against = (seen.carve * say * (OLD_VOTE + (1 - OLD_VOTE) * is_newer)).sum(1)
 
     distance = translation.norm(dim=-1)[..., None]
     best = _score(seen, trust, age, distance).max(dim=1, keepdim=True).indices
