@@ -15,17 +15,17 @@ from worldsim.engine.imagine import look_at_once
 from worldsim.model.traced import traces_at_once
 from worldsim.types import Action
 
-LOOKS = 2  # the second one begins with what the first has imagined
+ROUNDS = 2  # in the second one the last frame is a dream, and a look begins with the one before it
 
 
 @torch.inference_mode()
 def warm_up(dreamer: Dreamer, world: DreamWorld) -> None:
-    """Dream a frame, see what it brought, look ahead, recall that: a copy of a world will do."""
+    """Look ahead, dream a frame, see what it brought, recall that: a copy of a world will do."""
     with traces_at_once():
-        advance(dreamer, [world], [Action(forward=True, yaw_deg=1.0)], [None])
-        chances(dreamer, [world])
-        if dreamer.model.outpainter.is_trained:
-            for _ in range(LOOKS):
+        for _ in range(ROUNDS):
+            if dreamer.model.outpainter.is_trained:
                 look_at_once(dreamer, world, world.observation.pose)
+            advance(dreamer, [world], [Action(forward=True, yaw_deg=1.0)], [None])
+        chances(dreamer, [world])
         if world.imagined is not None:
             dreamer.prepared.recalled(world.imagined, world.anchor)

@@ -8,7 +8,7 @@ of patches, larger in the view where that is nearer to them (splatting; Zwicker 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,18 +106,22 @@ def _from_view(
     return seen, np.where(stale, np.float32(0.0), then_m)
 
 
+def _ring(radius: int) -> NDArray[np.int64]:  # [8 * radius]
+    """From a cell to those around it, so many cells away."""
+    steps = np.arange(-radius, radius + 1)
+    down, across = np.meshgrid(steps, steps, indexing="ij")
+    return (down * WIDE + across)[np.maximum(abs(across), abs(down)) == radius]
+
+
+_RINGS = [_ring(radius) for radius in range(1, MARGIN + 1)]
+
+
 def _spread(patches: _Patches) -> _Patches:
     """The same, and again in all cells that those reach which the view magnifies."""
-    whole = [patches]
     reach = np.floor(patches.magnified / 2 + PART)
-    for ring in range(1, MARGIN + 1):
-        steps = np.arange(-ring, ring + 1)
-        across, down = (axis.ravel() for axis in np.meshgrid(steps, steps))
-        offset = (down * WIDE + across)[np.maximum(abs(across), abs(down)) == ring]
-        wide = patches.where(reach >= ring)
-        cell = (wide.cell[:, None] + offset).ravel()
-        again = wide.where(np.repeat(np.arange(len(wide.cell)), len(offset)))
-        whole.append(_Patches(again.frame, cell, again.depth, again.magnified))
-    return _Patches(
-        *(np.concatenate([getattr(part, name) for part in whole]) for name in _Patches.__slots__)
-    )
+    index, cells = [np.arange(len(reach))], [patches.cell]
+    for radius, ring in enumerate(_RINGS, start=1):
+        wide = np.flatnonzero(reach >= radius)
+        index.append(np.repeat(wide, len(ring)))
+        cells.append((patches.cell[wide, None] + ring).ravel())
+    return replace(patches.where(np.concatenate(index)), cell=np.concatenate(cells))
