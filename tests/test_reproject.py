@@ -166,6 +166,15 @@ def test_what_was_really_seen_shows_through_what_a_dream_put_before_it(trust, sh
     assert share > 0.7 if shows else share < 0.05
 
 
+@pytest.mark.parametrize("trust", [0.6, 1.0])
+def test_among_frames_of_one_kind_nothing_is_asked_twice(trust):
+    sources = seen_from(WALK, [(), *[(PILLAR,)] * (len(WALK) - 1)], trust=[trust] * len(WALK))
+    pose = torch.from_numpy(pose_matrices([WALK[0]]))
+    whole, spared = (reproject(sources, pose, INTRINSICS, mixed=mixed) for mixed in (True, False))
+    for name in ("rgb", "depth", "confidence"):
+        assert torch.equal(getattr(whole, name), getattr(spared, name))
+
+
 @pytest.mark.parametrize("trust", [0.75, 1.0])
 def test_a_block_that_a_hand_placed_stands_before_what_was_really_seen(trust):
     sources = seen_from([Pose(0.3, 0, 0), WALK[0]], [(), (PILLAR,)], trust=[1.0, trust])
