@@ -78,8 +78,8 @@ def test_the_recalled_pictures_are_those_of_the_last_step() -> None:
     asked = player.worlds["dream"].recalled
     assert recalled
     assert all(one.rgb is key.rgb for one, key in zip(recalled, asked, strict=True))
-    assert recalled[0].caption.startswith("dreamed")  # the step before
-    assert any(one.caption.startswith("seen") for one in recalled)
+    assert recalled[0].caption.startswith("seen")  # at the start; a dream does not go before that
+    assert any(one.caption.startswith("dreamed") for one in recalled)  # the step before
 
 
 def test_an_engine_tells_what_it_dreamed_from() -> None:
