@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from worldsim.camera import Intrinsics, pose_matrices, pose_matrix
 from worldsim.errors import ConfigError, StateError
 from worldsim.memory.holes import emptied, may_see, without_specks
-from worldsim.memory.judge import REAL_TRUST
+from worldsim.memory.judge import DECIDES_FROM, REAL_TRUST
 from worldsim.memory.keyframe import Keyframe, forward_axis, sparse_points
 from worldsim.memory.novelty import LookedThrough, looked_through, novelty_share
 from worldsim.memory.overlap import most_overlapping
@@ -29,7 +29,6 @@ from worldsim.types import Pose
 T = TypeVar("T", bound=np.generic)
 
 MORE_TRUSTED = 1.25  # a frame trusted this many times more is worth keeping beside the old one
-DECIDES_FROM = 0.7  # trust of a frame that may contradict what is stored at all
 AS_TRUSTED = 0.7  # a frame trusted less than this share cannot contradict what is stored
 CANDIDATES = 8  # least recently used keyframes that are compared when one must go
 SURE_SHARE = 0.5  # of the recalled keyframes are chosen for what they really saw, if they did
