@@ -4,7 +4,8 @@ The points visible from the query pose vote for the frame that saw them; the fra
 votes is picked, what it covers is removed, and the rest votes again. Source: the point-to-frame
 retrieval of Memory Forcing (Huang et al. 2025), with greedy coverage in place of a plain count.
 What a dream adds later can hide what was seen first, so the frame seen from most nearly here is
-recalled without a vote (pose overlap, as in WorldMem, Xiao et al. 2025).
+recalled without a vote (pose overlap, as in WorldMem, Xiao et al. 2025). What was really seen is
+chosen before all dreams, by `overlap`.
 """
 
 from __future__ import annotations
